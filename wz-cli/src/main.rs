@@ -1,0 +1,2 @@
+//! `wz`: the tool for the computer of the camera's owner.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Everything that decides: profiles, configuration, detection, plans and their execution.
