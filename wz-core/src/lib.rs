@@ -1,1 +1,4 @@
 //! Everything that decides: profiles, configuration, detection, plans and their execution.
+
+pub mod event;
+pub mod units;

@@ -1,0 +1,5 @@
+//! What happened, as data.
+
+mod problem;
+
+pub use problem::{Code, Problem, Row, TABLE as PROBLEMS};
