@@ -1,4 +1,11 @@
 //! Everything that decides: profiles, configuration, detection, plans and their execution.
+//!
+//! Data flows one way: card and flash, detection, request, plan, execution, report. A module knows
+//! only those that stand above it here.
+
+pub mod units;
 
 pub mod event;
-pub mod units;
+
+pub mod card;
+pub mod flash;
