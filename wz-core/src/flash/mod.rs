@@ -1,5 +1,6 @@
 //! The flash chip: what it can do, and what a power cut may leave behind.
 
+mod file_systems;
 mod sim;
 
 use std::fmt;
@@ -7,6 +8,7 @@ use std::io;
 
 use crate::units::{Offset, Region, Size};
 
+pub use file_systems::{FileSystem, FileSystems};
 pub use sim::{Cut, Fault, SimNor, Wear};
 
 /// How a chip is divided. Known only at run time: one camera model carries chips of several makers.
