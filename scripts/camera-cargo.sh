@@ -22,4 +22,4 @@ export CARGO_ZIGBUILD_CACHE_DIR=$cache/cargo-zigbuild
 export ZIG_GLOBAL_CACHE_DIR=$cache/zig ZIG_LOCAL_CACHE_DIR=$cache/zig
 
 cd "$root"
-exec cargo "$command" -Zbuild-std=std,panic_abort --target mipsel-unknown-linux-musl --profile camera "$@"
+exec cargo-zigbuild "$command" -Zbuild-std=std,panic_abort --target mipsel-unknown-linux-musl --profile camera "$@"
