@@ -26,7 +26,8 @@ test: ## Run the tests that need no emulated camera
 	cargo test --package wz-testbed --lib --bins
 
 qemu-test: test ## Run these, then every test on the emulated camera
-	@inputs=$$(scripts/test-inputs.sh) && eval "$$inputs" && cargo test --package wz-testbed --test '*'
+	@inputs=$$(scripts/test-inputs.sh) && eval "$$inputs" && \
+	qemu/self-test.sh && cargo test --package wz-testbed --test '*'
 
 lint: ## Check format, clippy for computer and camera, scripts, licences of dependencies
 	@scripts/lint.sh
