@@ -137,6 +137,11 @@ problems! {
         "The SD kernel \"{name}\" could not be renamed: {reason}"
         => "Take the card out of the camera now: the camera restarts then and boots its own firmware.";
 
+    /// The partition table has no first partition, or one that does not fit the card.
+    CardWithoutFirstPartition = 212 { device: String }
+        "The partition table of the card ({device}) has no usable first partition"
+        => "Format the card anew as FAT32 with an MBR partition table (32 GB or less), or write the ready card image to it.";
+
     /// No device with the size and type of the camera's flash chip is there.
     FlashMissing = 301 { expected: Size, found: String }
         "No NOR flash of {expected} was found; there is: {found}"

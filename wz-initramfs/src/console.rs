@@ -1,0 +1,225 @@
+//! The serial console: who is sitting at it, and the shell for them.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitStatus};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::termios::{InputFlags, LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
+use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, setsid};
+
+use crate::watchdog::Watchdog;
+
+/// How long a key can be pressed. It runs while hardware and card are set up.
+pub const WINDOW: Duration = Duration::from_secs(3);
+
+/// The argument with which the program starts the shell.
+pub const SHELL_ARGUMENT: &str = "shell";
+
+const CONSOLE: &str = "/dev/console";
+const SHELL: &str = "/bin/sh";
+
+/// Makes the console standard input, output and error; needed where the kernel opened none.
+///
+/// # Errors
+/// When there is no console.
+pub fn adopt() -> io::Result<()> {
+    let console = OpenOptions::new().read(true).write(true).open(CONSOLE)?;
+    dup2_stdin(&console)?;
+    dup2_stdout(&console)?;
+    dup2_stderr(&console)?;
+    Ok(())
+}
+
+/// Keeps the kernel's own messages, except for the last words before a crash, out of ours.
+pub fn silence_kernel() {
+    let _ = fs::write("/proc/sys/kernel/printk", "1");
+}
+
+/// Takes note of a key while other things are being done.
+#[derive(Debug)]
+pub struct Console {
+    opened: Instant,
+    cooked: Option<Termios>,
+    key: Key,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Key {
+    NotYet,
+    Pressed,
+    /// Nobody can press one, or the question is answered.
+    Over,
+}
+
+impl Console {
+    /// Opens the window. Single keys get through, without the Enter key.
+    pub fn open() -> Self {
+        let cooked = tcgetattr(io::stdin()).ok();
+        if let Some(cooked) = &cooked {
+            set_terminal(&single_keys(cooked.clone()));
+        }
+        Self {
+            opened: Instant::now(),
+            cooked,
+            key: Key::NotYet,
+        }
+    }
+
+    /// How long the window has been open.
+    pub fn open_for(&self) -> Duration {
+        self.opened.elapsed()
+    }
+
+    /// Lets up to `time` pass, less if a key is pressed.
+    pub fn pause(&mut self, time: Duration) {
+        if self.key != Key::NotYet {
+            thread::sleep(time);
+            return;
+        }
+        let stdin = io::stdin();
+        let milliseconds = u16::try_from(time.as_millis()).unwrap_or(u16::MAX);
+        let mut fds = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+        if matches!(poll(&mut fds, PollTimeout::from(milliseconds)), Ok(1..)) {
+            self.key = read_key(&mut stdin.lock());
+        }
+    }
+
+    /// Waits for what is left of the window; whether a key was pressed in it. Answers "no" from the
+    /// second call on.
+    pub fn key_was_pressed(&mut self, watchdog: &Watchdog) -> bool {
+        while self.key == Key::NotYet {
+            let left = WINDOW.saturating_sub(self.open_for());
+            watchdog.feed();
+            self.pause(left.min(Duration::from_secs(1)));
+            if left.is_zero() {
+                break;
+            }
+        }
+        std::mem::replace(&mut self.key, Key::Over) == Key::Pressed
+    }
+
+    /// Opens a shell and returns when it is left.
+    ///
+    /// # Errors
+    /// When there is no shell.
+    pub fn run_shell(&self, watchdog: &Watchdog) -> io::Result<()> {
+        if let Some(cooked) = &self.cooked {
+            set_terminal(cooked);
+        }
+        let ended = run_feeding(
+            Command::new("/proc/self/exe").arg(SHELL_ARGUMENT),
+            watchdog,
+        );
+        if let Some(cooked) = &self.cooked {
+            set_terminal(&single_keys(cooked.clone()));
+        }
+        ended.map(drop)
+    }
+}
+
+/// Runs `command` to its end, with signs of life for the watchdog.
+fn run_feeding(command: &mut Command, watchdog: &Watchdog) -> io::Result<ExitStatus> {
+    let mut child = command.spawn()?;
+    let (sender, ended) = mpsc::channel();
+    thread::spawn(move || sender.send(child.wait()));
+    loop {
+        match ended.recv_timeout(Duration::from_secs(1)) {
+            Ok(status) => return status,
+            Err(mpsc::RecvTimeoutError::Timeout) => watchdog.feed(),
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+        }
+    }
+}
+
+/// Becomes the shell, in a session of its own, so that Ctrl-C and job control work in it and stay
+/// away from the program.
+///
+/// # Errors
+/// When there is no console or no shell. Does not return otherwise.
+pub fn become_shell() -> io::Error {
+    shell_command().map_or_else(|error| error, |mut shell| shell.exec())
+}
+
+fn shell_command() -> io::Result<Command> {
+    // /dev/console can be nobody's controlling terminal; the device behind it can.
+    let active = fs::read_to_string("/sys/class/tty/console/active")?;
+    let name = active.split_whitespace().next_back().unwrap_or("ttyS0");
+    setsid()?;
+    let terminal = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(format!("/dev/{name}"))?;
+    let mut shell = Command::new(SHELL);
+    shell
+        .stdin(terminal.try_clone()?)
+        .stdout(terminal.try_clone()?)
+        .stderr(terminal)
+        .env_clear()
+        .env("PATH", "/bin:/sbin:/usr/bin:/usr/sbin")
+        .env("HOME", "/")
+        .env("TERM", "vt100")
+        .env("PS1", "wz_flash-helper# ");
+    Ok(shell)
+}
+
+/// Answers a question of the user's with nothing but the keys that a person presses: a line that
+/// nobody is connected to can pick up breaks and zeros.
+fn read_key(stdin: &mut impl Read) -> Key {
+    let mut bytes = [0; 16];
+    match stdin.read(&mut bytes) {
+        Ok(0) | Err(_) => Key::Over,
+        Ok(count) if bytes[..count].iter().copied().any(is_typed) => Key::Pressed,
+        Ok(_) => Key::NotYet,
+    }
+}
+
+fn is_typed(byte: u8) -> bool {
+    matches!(byte, b'\r' | b'\n' | 0x1b | b' '..=b'~')
+}
+
+fn single_keys(mut terminal: Termios) -> Termios {
+    let line_editing = LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG;
+    terminal.local_flags.remove(line_editing);
+    terminal.input_flags.insert(InputFlags::IGNBRK | InputFlags::IGNPAR);
+    terminal
+}
+
+fn set_terminal(to: &Termios) {
+    // A console that is no terminal just keeps its ways.
+    let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, to);
+}
+
+/// Prints a line; a console that is gone is no reason to stop.
+pub fn print(line: &str) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(b"\r", Key::Pressed)]
+    #[case(b"x", Key::Pressed)]
+    #[case(b"\0\0", Key::NotYet)]
+    #[case(b"\xff\x80", Key::NotYet)]
+    #[case(b"", Key::Over)]
+    fn only_what_a_person_types_is_a_key(#[case] mut input: &[u8], #[case] key: Key) {
+        assert_eq!(read_key(&mut input), key);
+    }
+
+    #[test]
+    fn a_program_that_runs_is_waited_for() {
+        let status = run_feeding(Command::new("/bin/sh").args(["-c", "exit 3"]), &Watchdog::none());
+        assert_eq!(status.unwrap().code(), Some(3));
+    }
+}

@@ -1,0 +1,28 @@
+//! The end of every run: everything on the card, the card unmounted, the camera restarted.
+
+use std::convert::Infallible;
+use std::fs;
+
+use nix::mount::{MntFlags, umount2};
+use nix::sys::reboot::{RebootMode, reboot};
+use nix::unistd::sync;
+
+/// Flushes and unmounts what is mounted at `mount_points`, as far as that can be done.
+pub fn unmount(mount_points: &[&str]) {
+    sync();
+    for mount_point in mount_points {
+        // A program that still holds a file of it keeps it mounted: then at least not visibly.
+        let _ = umount2(*mount_point, MntFlags::empty())
+            .or_else(|_| umount2(*mount_point, MntFlags::MNT_DETACH));
+    }
+    sync();
+}
+
+/// Restarts the camera. Falls back on the kernel's emergency restart, then on the watchdog.
+pub fn restart() -> ! {
+    let _: Result<Infallible, _> = reboot(RebootMode::RB_AUTOBOOT);
+    let _ = fs::write("/proc/sysrq-trigger", "b");
+    loop {
+        std::thread::park();
+    }
+}

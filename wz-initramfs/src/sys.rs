@@ -1,0 +1,207 @@
+//! System calls that neither the standard library nor `nix` wraps. The only `unsafe` code.
+#![allow(unsafe_code)]
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::num::NonZeroUsize;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::ptr;
+
+use nix::fcntl::OFlag;
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+use wz_core::units::{Region, Size};
+
+/// What `MEMGETINFO` tells about an MTD device: `struct mtd_info_user` of `mtd/mtd-abi.h`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MtdInfo {
+    kind: u8,
+    flags: u32,
+    size: u32,
+    erase_size: u32,
+    write_size: u32,
+    oob_size: u32,
+    padding: u64,
+}
+
+/// `MTD_NORFLASH` of `mtd/mtd-abi.h`.
+const NOR: u8 = 3;
+
+impl MtdInfo {
+    /// Whether it is a NOR flash chip.
+    pub fn is_nor(&self) -> bool {
+        self.kind == NOR
+    }
+
+    /// The whole device.
+    pub fn size(&self) -> Size {
+        Size::bytes(self.size.into())
+    }
+
+    /// What can be erased.
+    pub fn erase_block(&self) -> Size {
+        Size::bytes(self.erase_size.into())
+    }
+}
+
+/// `struct blkpg_partition` of `linux/blkpg.h`.
+#[repr(C)]
+struct BlkpgPartition {
+    start: i64,
+    length: i64,
+    number: i32,
+    name: [u8; NAME_LENGTH],
+    volume: [u8; NAME_LENGTH],
+}
+
+/// `struct blkpg_ioctl_arg` of `linux/blkpg.h`.
+#[repr(C)]
+struct BlkpgArgument {
+    operation: i32,
+    flags: i32,
+    length: i32,
+    data: *mut BlkpgPartition,
+}
+
+const NAME_LENGTH: usize = 64;
+const BLKPG_ADD_PARTITION: i32 = 1;
+const BLKPG_DEL_PARTITION: i32 = 2;
+
+// The macros know that MIPS numbers its ioctls differently.
+mod ioctl {
+    use super::{BlkpgArgument, MtdInfo};
+
+    nix::ioctl_read!(mem_get_info, b'M', 1, MtdInfo);
+    nix::ioctl_write_ptr_bad!(blkpg, nix::request_code_none!(0x12, 105), BlkpgArgument);
+    nix::ioctl_readwrite!(watchdog_set_timeout, b'W', 6, i32);
+}
+
+/// Size and kind of an MTD character device.
+///
+/// # Errors
+/// When `device` is none.
+pub fn mtd_info(device: &File) -> io::Result<MtdInfo> {
+    let mut info = MtdInfo::default();
+    // SAFETY: the kernel fills a `mtd_info_user`, whose layout `MtdInfo` has; it outlives the call.
+    unsafe { ioctl::mem_get_info(device.as_raw_fd(), &mut info) }?;
+    Ok(info)
+}
+
+/// Registers `region` of the whole-chip MTD character device `chip` as an MTD device `name`.
+///
+/// # Errors
+/// When the kernel refuses it: the region is taken, or leaves the chip.
+pub fn add_partition(chip: &File, region: Region, name: &str) -> io::Result<()> {
+    let too_far = |_| io::Error::from(io::ErrorKind::InvalidInput);
+    let mut partition = BlkpgPartition {
+        start: region.offset.get().try_into().map_err(too_far)?,
+        length: region.size.get().try_into().map_err(too_far)?,
+        number: 0,
+        name: [0; NAME_LENGTH],
+        volume: [0; NAME_LENGTH],
+    };
+    let last = NAME_LENGTH - 1;
+    for (to, from) in partition.name[..last].iter_mut().zip(name.bytes()) {
+        *to = from;
+    }
+    blkpg(chip, BLKPG_ADD_PARTITION, &mut partition)
+}
+
+/// Takes back the MTD device `number` that [`add_partition`] made.
+///
+/// # Errors
+/// When it is in use, or none of `chip`'s.
+pub fn remove_partition(chip: &File, number: u32) -> io::Result<()> {
+    let too_large = |_| io::Error::from(io::ErrorKind::InvalidInput);
+    let mut partition = BlkpgPartition {
+        start: 0,
+        length: 0,
+        number: number.try_into().map_err(too_large)?,
+        name: [0; NAME_LENGTH],
+        volume: [0; NAME_LENGTH],
+    };
+    blkpg(chip, BLKPG_DEL_PARTITION, &mut partition)
+}
+
+fn blkpg(chip: &File, operation: i32, partition: &mut BlkpgPartition) -> io::Result<()> {
+    let argument = BlkpgArgument {
+        operation,
+        flags: 0,
+        length: size_of::<BlkpgPartition>() as i32,
+        data: partition,
+    };
+    // SAFETY: the kernel reads both structures, laid out as in `linux/blkpg.h`, during the call,
+    // and both outlive it.
+    unsafe { ioctl::blkpg(chip.as_raw_fd(), &argument) }?;
+    Ok(())
+}
+
+/// Sets after how many seconds without a sign of life the watchdog restarts the camera; returns
+/// what the watchdog made of it.
+///
+/// # Errors
+/// When this watchdog's time cannot be set.
+pub fn set_watchdog_timeout(watchdog: &File, seconds: i32) -> io::Result<i32> {
+    let mut seconds = seconds;
+    // SAFETY: the kernel reads and writes one int, which outlives the call.
+    unsafe { ioctl::watchdog_set_timeout(watchdog.as_raw_fd(), &mut seconds) }?;
+    Ok(seconds)
+}
+
+/// Reads 32-bit hardware registers at these physical addresses.
+///
+/// # Errors
+/// When there is no `/dev/mem`, or it does not show such addresses.
+pub fn read_registers<const N: usize>(addresses: [u32; N]) -> io::Result<[u32; N]> {
+    let memory = OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlag::O_SYNC.bits())
+        .open("/dev/mem")?;
+    let mut values = [0; N];
+    for (value, address) in values.iter_mut().zip(addresses) {
+        *value = read_register(&memory, address)?;
+    }
+    Ok(values)
+}
+
+fn read_register(memory: &File, address: u32) -> io::Result<u32> {
+    const PAGE: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
+    let in_page = (address % 4096) as usize & !3;
+    let page = i64::from(address - address % 4096);
+    // SAFETY: a new mapping at an address that the kernel picks touches no memory of ours.
+    let mapping = unsafe {
+        mmap(
+            None,
+            PAGE,
+            ProtFlags::PROT_READ,
+            MapFlags::MAP_SHARED,
+            memory,
+            page,
+        )
+    }?;
+    let register = mapping.as_ptr().cast::<u8>().wrapping_add(in_page);
+    // SAFETY: `in_page` is a multiple of 4 below 4096, so the register lies aligned in the mapping.
+    let value = unsafe { ptr::read_volatile(register.cast::<u32>()) };
+    // SAFETY: the mapping is ours, and nothing refers to it any more.
+    unsafe { munmap(mapping, PAGE.get()) }?;
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn structures_have_the_kernels_sizes() {
+        assert_eq!(size_of::<MtdInfo>(), 32);
+        assert_eq!(size_of::<BlkpgPartition>(), 8 + 8 + 4 + 64 + 64 + 4);
+    }
+
+    #[test]
+    fn a_file_that_is_no_mtd_device_is_refused() {
+        let file = tempfile::tempfile().unwrap();
+        assert!(mtd_info(&file).is_err());
+        assert!(remove_partition(&file, 0).is_err());
+    }
+}
