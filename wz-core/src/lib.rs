@@ -9,3 +9,9 @@ pub mod event;
 
 pub mod card;
 pub mod flash;
+
+pub mod plan;
+
+pub mod execute;
+
+pub mod report;

@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use crate::units::{Offset, Region, Size};
+use crate::units::{Region, Size};
 
 /// A stable number, printed as `WZ-0231`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
