@@ -242,13 +242,21 @@ impl State {
             return Err(io::Error::new(ErrorKind::NotFound, "the file is gone"));
         };
         content.cached.extend_from_slice(bytes);
-        content
-            .stored
-            .extend(bytes.iter().zip(written..).map(|(byte, at)| match fault {
-                Some(SimFault::DropsWritesAfter(limit)) if at >= limit.get() => 0,
-                Some(SimFault::FlipsABitAfter(place)) if at == place.get() => byte ^ 0x04,
-                _ => *byte,
-            }));
+        content.stored.extend_from_slice(bytes);
+        let kept = content.stored.len() - bytes.len();
+        let bad = |place: Size| {
+            let place = place.get().saturating_sub(written).min(bytes.len() as u64);
+            kept + place as usize
+        };
+        match fault {
+            Some(SimFault::DropsWritesAfter(limit)) => content.stored[bad(limit)..].fill(0),
+            Some(SimFault::FlipsABitAfter(place)) if place.get() >= written => {
+                if let Some(byte) = content.stored.get_mut(bad(place)) {
+                    *byte ^= 0x04;
+                }
+            }
+            _ => {}
+        }
         Ok(())
     }
 }

@@ -66,10 +66,10 @@ fn open(
     archive: &ArchiveFile,
     folders: &[CardPath],
     card: &mut dyn Card,
-) -> Result<Vec<(CardPath, Box<dyn CardFile>)>, CardError> {
+) -> Result<Vec<Copy>, CardError> {
     let create = |folder: &CardPath| {
         let path = folder.join(&archive.name);
-        card.create(&path).map(|file| (path, file))
+        card.create(&path).map(|file| Copy { path, file })
     };
     folders.iter().map(create).collect()
 }
@@ -105,9 +105,15 @@ fn not_archived(archive: &ArchiveFile, error: &io::Error) -> Failure {
     })
 }
 
+/// One of the files.
+struct Copy {
+    path: CardPath,
+    file: Box<dyn CardFile>,
+}
+
 /// The same bytes into several files, counted and hashed once.
 struct Copies {
-    files: Vec<(CardPath, Box<dyn CardFile>)>,
+    files: Vec<Copy>,
     hash: Sha256,
     size: u64,
     /// Tells the card's failure from that of the files being packed.
@@ -116,7 +122,7 @@ struct Copies {
 
 impl Copies {
     fn finish(self) -> Result<Expected, CardError> {
-        for (path, file) in self.files {
+        for Copy { path, file } in self.files {
             file.finish()
                 .map_err(|source| CardError::new(CardOperation::Sync, &path, source))?;
         }
@@ -129,7 +135,7 @@ impl Copies {
 
 impl Write for Copies {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        for (path, file) in &mut self.files {
+        for Copy { path, file } in &mut self.files {
             if let Err(source) = file.write_all(bytes) {
                 let again = io::Error::from(source.kind());
                 self.failed = Some(CardError::new(CardOperation::Write, path, source));
