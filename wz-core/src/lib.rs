@@ -7,8 +7,13 @@ pub mod units;
 
 pub mod event;
 
+pub mod profile;
+
 pub mod card;
+
 pub mod flash;
+
+pub mod detect;
 
 pub mod plan;
 
