@@ -7,5 +7,16 @@ pub mod units;
 
 pub mod event;
 
+pub mod profile;
+
 pub mod card;
+
 pub mod flash;
+
+pub mod detect;
+
+pub mod plan;
+
+pub mod execute;
+
+pub mod report;

@@ -9,6 +9,9 @@ use crate::units::Size;
 
 /// What the standard library cannot do: differs between the camera and the owner's computer.
 pub trait Platform {
+    /// Whether the card that `path` is on is still there.
+    fn is_present(&self, path: &Path) -> bool;
+
     /// Room on the file system that `path` is on.
     ///
     /// # Errors
@@ -90,6 +93,10 @@ fn read_at_most(place: &Path, limit: Size) -> io::Result<Vec<u8>> {
 }
 
 impl<P: Platform> Card for DirCard<P> {
+    fn is_present(&mut self) -> bool {
+        self.platform.is_present(&self.root)
+    }
+
     fn space(&mut self) -> Result<Space, CardError> {
         let root = CardPath::root();
         self.platform
@@ -123,6 +130,10 @@ impl<P: Platform> Card for DirCard<P> {
 
     fn rename(&mut self, from: &CardPath, to: &CardPath) -> Result<(), CardError> {
         fs::rename(self.place(from), self.place(to)).map_err(error(CardOperation::Rename, from))
+    }
+
+    fn remove_file(&mut self, file: &CardPath) -> Result<(), CardError> {
+        fs::remove_file(self.place(file)).map_err(error(CardOperation::Remove, file))
     }
 
     fn remove_folder(&mut self, folder: &CardPath) -> Result<(), CardError> {

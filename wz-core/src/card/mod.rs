@@ -10,6 +10,7 @@ mod sim;
 use std::fmt;
 use std::io::{self, Read, Write};
 
+use crate::event::Problem;
 use crate::units::Size;
 
 pub use dir::{DirCard, Platform};
@@ -21,6 +22,9 @@ pub use sim::{SimCard, SimCut, SimFault};
 /// A power cut may lose everything since the last [`Card::sync`], in part or in whole and in any
 /// order; what was synced before stays.
 pub trait Card {
+    /// Whether the card is still in its slot, as far as the system can tell.
+    fn is_present(&mut self) -> bool;
+
     /// Room on the card.
     ///
     /// # Errors
@@ -63,6 +67,12 @@ pub trait Card {
     /// # Errors
     /// When the card is full, read-only or gone.
     fn rename(&mut self, from: &CardPath, to: &CardPath) -> Result<(), CardError>;
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// When there is no such file, or the card is read-only or gone.
+    fn remove_file(&mut self, file: &CardPath) -> Result<(), CardError>;
 
     /// Removes a folder and all that is in it.
     ///
@@ -165,6 +175,24 @@ impl CardError {
             operation,
             path: path.clone(),
             source,
+        }
+    }
+}
+
+impl CardError {
+    /// The words for the owner. A card that went away is told from one that fails.
+    pub fn into_problem(self, card: &mut dyn Card) -> Problem {
+        let (doing, path) = (self.operation.to_string(), self.path.to_string());
+        if !card.is_present() {
+            return Problem::CardGone { doing, path };
+        }
+        match self.source.kind() {
+            io::ErrorKind::NotADirectory => Problem::NotAFolder { path },
+            _ => Problem::CardFailed {
+                doing,
+                path,
+                reason: self.source.to_string(),
+            },
         }
     }
 }

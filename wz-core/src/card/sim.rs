@@ -49,6 +49,8 @@ enum Node {
 struct Content {
     cached: Vec<u8>,
     stored: Vec<u8>,
+    /// How much of it survives a power cut for sure.
+    durable: usize,
 }
 
 type Tree = BTreeMap<String, Node>;
@@ -88,11 +90,13 @@ impl SimCard {
         {
             let mut state = self.state();
             state.add_folders(&path.parent());
-            let both = Content {
-                cached: content.to_vec(),
-                stored: content.to_vec(),
+            let (cached, stored) = (content.to_vec(), content.to_vec());
+            let kept = Content {
+                cached,
+                stored,
+                durable: content.len(),
             };
-            state.now.insert(path.as_str().to_owned(), Node::File(both));
+            state.now.insert(path.as_str().to_owned(), Node::File(kept));
             state.synced = state.now.clone();
         }
         self
@@ -198,8 +202,9 @@ impl State {
         match cut {
             SimCut::LosesUnsynced => self.now = self.synced.clone(),
             SimCut::KeepsUnsynced => {}
-            SimCut::Torn { seed } => tear(&mut self.now, &self.synced, seed),
+            SimCut::Torn { seed } => tear(&mut self.now, seed),
         }
+        make_durable(&mut self.now);
         self.synced = self.now.clone();
     }
 
@@ -237,28 +242,46 @@ impl State {
             return Err(io::Error::new(ErrorKind::NotFound, "the file is gone"));
         };
         content.cached.extend_from_slice(bytes);
-        content
-            .stored
-            .extend(bytes.iter().zip(written..).map(|(byte, at)| match fault {
-                Some(SimFault::DropsWritesAfter(limit)) if at >= limit.get() => 0,
-                Some(SimFault::FlipsABitAfter(place)) if at == place.get() => byte ^ 0x04,
-                _ => *byte,
-            }));
+        content.stored.extend_from_slice(bytes);
+        let kept = content.stored.len() - bytes.len();
+        let bad = |place: Size| {
+            let place = place.get().saturating_sub(written).min(bytes.len() as u64);
+            kept + place as usize
+        };
+        match fault {
+            Some(SimFault::DropsWritesAfter(limit)) => content.stored[bad(limit)..].fill(0),
+            Some(SimFault::FlipsABitAfter(place)) if place.get() >= written => {
+                if let Some(byte) = content.stored.get_mut(bad(place)) {
+                    *byte ^= 0x04;
+                }
+            }
+            _ => {}
+        }
         Ok(())
     }
 }
 
-fn tear(now: &mut Tree, synced: &Tree, seed: u64) {
-    for (index, (path, node)) in now.iter_mut().enumerate() {
-        let is_synced = synced.get(path) == Some(node);
-        if let (Node::File(content), false) = (node, is_synced) {
-            let keep = (seed
+/// Leaves of each file what is durable and a part, by the seed, of what is not.
+fn tear(tree: &mut Tree, seed: u64) {
+    for (index, node) in tree.values_mut().enumerate() {
+        if let Node::File(content) = node {
+            let hash = seed
                 .wrapping_add(index as u64)
                 .wrapping_mul(0x9E37_79B9_7F4A_7C15)
-                >> 40) as usize
-                % (content.stored.len() + 1);
-            content.stored.truncate(keep);
+                >> 40;
+            let at_risk = content.stored.len() - content.durable;
+            content
+                .stored
+                .truncate(content.durable + hash as usize % (at_risk + 1));
             content.cached = content.stored.clone();
+        }
+    }
+}
+
+fn make_durable(tree: &mut Tree) {
+    for node in tree.values_mut() {
+        if let Node::File(content) = node {
+            content.durable = content.stored.len();
         }
     }
 }
@@ -269,6 +292,10 @@ fn is_below(path: &str, folder: &str) -> bool {
 }
 
 impl Card for SimCard {
+    fn is_present(&mut self) -> bool {
+        self.state().check().is_ok()
+    }
+
     fn space(&mut self) -> Result<Space, CardError> {
         let state = self.state();
         let answer = state
@@ -370,6 +397,16 @@ impl Card for SimCard {
         })
     }
 
+    fn remove_file(&mut self, file: &CardPath) -> Result<(), CardError> {
+        self.change(CardOperation::Remove, file, |state| {
+            state
+                .now
+                .remove(file.as_str())
+                .map(|_| ())
+                .ok_or(ErrorKind::NotFound.into())
+        })
+    }
+
     fn remove_folder(&mut self, folder: &CardPath) -> Result<(), CardError> {
         self.change(CardOperation::Remove, folder, |state| {
             state
@@ -383,6 +420,7 @@ impl Card for SimCard {
 
     fn sync(&mut self) -> Result<(), CardError> {
         self.change(CardOperation::Sync, &CardPath::root(), |state| {
+            make_durable(&mut state.now);
             state.synced = state.now.clone();
             Ok(())
         })

@@ -221,6 +221,8 @@ pub enum Outcome {
     DryRun,
     /// Nothing was asked for.
     NothingToDo,
+    /// What could be done is done and checked; what could not was told.
+    Incomplete,
     /// Nothing was done; the reasons were told.
     Refused,
     /// Something went wrong on the way; what is done and what is not was told.
@@ -233,6 +235,7 @@ impl fmt::Display for Outcome {
             Self::Success => "success",
             Self::DryRun => "dry_run",
             Self::NothingToDo => "nothing_to_do",
+            Self::Incomplete => "incomplete",
             Self::Refused => "refused",
             Self::Failed => "failed",
         })
