@@ -3,12 +3,14 @@
 mod basics;
 mod boot_sector;
 mod console;
+mod kernel_log;
 mod logs;
 mod memory;
 mod mounts;
 mod mtd;
 mod panics;
 mod power;
+mod reporters;
 mod sdcard;
 mod soc;
 mod supervisor;

@@ -1,5 +1,6 @@
 //! The flash chip as the kernel's MTD layer shows it.
 
+use std::cmp::Reverse;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -66,26 +67,18 @@ fn device(folder: &Path) -> Option<MtdDevice> {
     })
 }
 
-/// The NOR chip that has the size of this camera's.
+/// The NOR chip: the largest device of that kind, since partitions of it may be there too.
 ///
 /// # Errors
-/// [`Problem::FlashSize`] when the only NOR chip has another size, [`Problem::FlashMissing`] when
-/// there is none, or several and all of other sizes.
-pub fn find_chip(devices: &[MtdDevice], expected: Size) -> Result<MtdDevice, Problem> {
-    let nor: Vec<&MtdDevice> = devices.iter().filter(|one| one.kind == "nor").collect();
-    let fitting = nor.iter().find(|one| one.size == expected);
-    match (fitting, nor.as_slice()) {
-        (Some(chip), _) => Ok((*chip).clone()),
-        (None, [other]) => Err(Problem::FlashSize {
-            device: format!("mtd{} \"{}\"", other.number, other.name),
-            found: other.size,
-            expected,
-        }),
-        (None, _) => Err(Problem::FlashMissing {
-            expected,
+/// [`Problem::FlashMissing`] when there is none.
+pub fn find_chip(devices: &[MtdDevice]) -> Result<&MtdDevice, Problem> {
+    devices
+        .iter()
+        .filter(|device| device.kind == "nor")
+        .max_by_key(|device| (device.size, Reverse(device.number)))
+        .ok_or_else(|| Problem::FlashMissing {
             found: list(devices),
-        }),
-    }
+        })
 }
 
 fn list(devices: &[MtdDevice]) -> String {
@@ -173,34 +166,27 @@ pub mod tests {
 
     #[rstest]
     #[case::alone(&[("jz_sfc", "nor", 16)], 0)]
-    #[case::behind_ram(&[("ram", "ram", 16), ("jz_sfc", "nor", 16)], 1)]
+    #[case::behind_ram(&[("ram", "ram", 32), ("jz_sfc", "nor", 16)], 1)]
     #[case::behind_its_partitions(&[("boot", "nor", 1), ("all", "nor", 16)], 1)]
-    fn the_chip_is_found_by_size_and_type(
+    #[case::with_a_partition_over_all(&[("jz_sfc", "nor", 16), ("all", "nor", 16)], 0)]
+    #[case::unknown_chip(&[("jz_sfc", "nor", 8)], 0)]
+    fn the_whole_chip_is_found_by_type_and_size(
         #[case] found: &[(&str, &str, u64)],
         #[case] number: u32,
     ) {
-        let chip = find_chip(&devices(tree(found).path()), Size::mib(16)).unwrap();
-        assert_eq!(chip.number, number);
+        let devices = devices(tree(found).path());
+        let chip = find_chip(&devices).unwrap();
         assert_eq!(chip.path(), Path::new(&format!("/dev/mtd{number}")));
-    }
-
-    #[test]
-    fn an_8_mib_chip_is_refused_where_16_are_expected() {
-        let sysfs = tree(&[("jz_sfc", "nor", 8)]);
-        let problem = find_chip(&devices(sysfs.path()), Size::mib(16)).unwrap_err();
-        assert_eq!(problem.code().to_string(), "WZ-0302");
-        assert!(problem.what().contains("8M"), "{problem}");
     }
 
     #[rstest]
     #[case::nothing(&[], "no flash device at all")]
     #[case::nand(&[("sfc_nand", "nand", 128)], "mtd0 \"sfc_nand\" (nand, 128M)")]
-    #[case::parts_only(&[("boot", "nor", 1), ("env", "nor", 1)], "mtd1 \"env\"")]
     fn a_camera_without_the_chip_tells_what_is_there(
         #[case] found: &[(&str, &str, u64)],
         #[case] told: &str,
     ) {
-        let problem = find_chip(&devices(tree(found).path()), Size::mib(16)).unwrap_err();
+        let problem = find_chip(&devices(tree(found).path())).unwrap_err();
         assert_eq!(problem.code().to_string(), "WZ-0301");
         assert!(problem.what().contains(told), "{problem}");
     }

@@ -2,43 +2,27 @@
 
 use std::fs;
 
+use wz_core::run::{ChipEvidence, Register};
+
 use crate::sys;
 
-/// SoC id, and the places where T1x..T3x and T4x keep their type. Never written.
+/// The SoC id, and where T1x to T3x and T4x keep their type. They are only read.
 /// (thingino, `package/thingino-system/files/soc`.)
 const REGISTERS: [u32; 3] = [0x1300_002c, 0x1354_0238, 0x1354_0250];
 
-/// What tells the chip apart.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Evidence {
-    /// `wz.chip=<name>` on the kernel's command line: the emulator has no such registers.
-    Named(String),
-    /// The registers' content.
-    Registers {
-        /// `0x1300002c`
-        id: u32,
-        /// `0x13540238`
-        type1: u32,
-        /// `0x13540250`
-        type2: u32,
-    },
-    /// Neither, and why.
-    Nothing(String),
-}
-
-/// Looks at the command line, then at the chip.
-pub fn evidence() -> Evidence {
+/// Looks at the kernel's command line (an emulator has no such registers), then at the chip.
+pub fn evidence() -> ChipEvidence {
     let command_line = fs::read_to_string("/proc/cmdline").unwrap_or_default();
     match named_chip(&command_line) {
-        Some(name) => Evidence::Named(name.to_owned()),
-        None => from_registers(),
+        Some(name) => ChipEvidence::Named(name.to_owned()),
+        None => ChipEvidence::Registers(REGISTERS.map(register).to_vec()),
     }
 }
 
-fn from_registers() -> Evidence {
-    match sys::read_registers(REGISTERS) {
-        Ok([id, type1, type2]) => Evidence::Registers { id, type1, type2 },
-        Err(error) => Evidence::Nothing(format!("the chip's registers cannot be read: {error}")),
+fn register(address: u32) -> Register {
+    Register {
+        address,
+        value: sys::read_register(address).ok(),
     }
 }
 

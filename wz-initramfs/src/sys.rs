@@ -64,6 +64,8 @@ struct BlkpgArgument {
     data: *mut BlkpgPartition,
 }
 
+const PAGE: u32 = 4096;
+const PAGE_LENGTH: NonZeroUsize = NonZeroUsize::MIN.saturating_add(PAGE as usize - 1);
 const NAME_LENGTH: usize = 64;
 const BLKPG_ADD_PARTITION: i32 = 1;
 const BLKPG_DEL_PARTITION: i32 = 2;
@@ -149,42 +151,33 @@ pub fn set_watchdog_timeout(watchdog: &File, seconds: i32) -> io::Result<i32> {
     Ok(seconds)
 }
 
-/// Reads 32-bit hardware registers at these physical addresses.
+/// Reads the 32-bit hardware register at a physical address.
 ///
 /// # Errors
-/// When there is no `/dev/mem`, or it does not show such addresses.
-pub fn read_registers<const N: usize>(addresses: [u32; N]) -> io::Result<[u32; N]> {
+/// When there is no `/dev/mem`, or it does not show that address.
+pub fn read_register(address: u32) -> io::Result<u32> {
     let memory = OpenOptions::new()
         .read(true)
         .custom_flags(OFlag::O_SYNC.bits())
         .open("/dev/mem")?;
-    let mut values = [0; N];
-    for (value, address) in values.iter_mut().zip(addresses) {
-        *value = read_register(&memory, address)?;
-    }
-    Ok(values)
-}
-
-fn read_register(memory: &File, address: u32) -> io::Result<u32> {
-    const PAGE: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
-    let in_page = (address % 4096) as usize & !3;
-    let page = i64::from(address - address % 4096);
+    let in_page = address % PAGE & !3;
+    let page = i64::from(address - address % PAGE);
     // SAFETY: a new mapping at an address that the kernel picks touches no memory of ours.
     let mapping = unsafe {
         mmap(
             None,
-            PAGE,
+            PAGE_LENGTH,
             ProtFlags::PROT_READ,
             MapFlags::MAP_SHARED,
-            memory,
+            &memory,
             page,
         )
     }?;
-    let register = mapping.as_ptr().cast::<u8>().wrapping_add(in_page);
-    // SAFETY: `in_page` is a multiple of 4 below 4096, so the register lies aligned in the mapping.
+    let register = mapping.as_ptr().cast::<u8>().wrapping_add(in_page as usize);
+    // SAFETY: `in_page` is a multiple of 4 below the length, so the register lies aligned in the mapping.
     let value = unsafe { ptr::read_volatile(register.cast::<u32>()) };
     // SAFETY: the mapping is ours, and nothing refers to it any more.
-    unsafe { munmap(mapping, PAGE.get()) }?;
+    unsafe { munmap(mapping, PAGE_LENGTH.get()) }?;
     Ok(value)
 }
 

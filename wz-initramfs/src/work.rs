@@ -1,85 +1,154 @@
-//! The work, from the hardware to the outcome.
+//! The work: hardware, card, run, in this order. What it cannot do is told and ends the run.
 
+use std::path::Path;
 use std::time::Duration;
 
-use nix::time::{ClockId, clock_gettime};
-use sha2::{Digest, Sha256};
-use wz_core::event::Problem;
-use wz_core::flash::{FileSystem, FileSystems, ReadFlash};
-use wz_core::units::{Offset, Region, Size};
-use wz_core::card::{Card, CardPath, DirCard};
-use std::path::Path;
-use std::io::Write;
+use wz_core::card::DirCard;
+use wz_core::event::{Event, Outcome, Phase, Problem, Reporter};
+use wz_core::run::{Ended, Surroundings};
+use wz_core::units::Size;
 
 use crate::console::Console;
-use crate::logs::{Earlier, Log};
-use crate::mounts::FlashMounts;
-use crate::mtd::{self, MtdChip};
-use crate::sdcard::{self, Slot};
+use crate::flash::Flash;
+use crate::logs::Earlier;
+use crate::reporters::{Reporters, since_power_on};
+use crate::sdcard::{MOUNT_POINT, Slot, Volume};
 use crate::uncached::LinuxPlatform;
 use crate::watchdog::Watchdog;
-use crate::{console, memory, panics, soc};
+use crate::{console, kernel_log, memory, panics, results, soc};
 
-/// Everything.
+/// How long a card may take to show up.
+const CARD_WAIT: Duration = Duration::from_secs(10);
+
+/// How often it is looked for.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// Everything, up to the moment when the camera may be restarted.
 pub fn run() {
     panics::leave_message_on_panic();
-    if let Err(problem) = steps() {
-        console::print(&format!("{problem}\n{}", problem.next_step()));
+    let watchdog = Watchdog::start();
+    let mut desk = Desk {
+        console: Console::open(),
+        watchdog: &watchdog,
+    };
+    let mut reporters = Reporters::new(&watchdog);
+    let slot = Slot::new();
+
+    begin(&mut reporters);
+    let ended = match mounted_card(&slot, &mut desk) {
+        Ok(volume) => run_with_card(volume, &mut desk, &mut reporters),
+        Err(problem) => end_without_card(problem, &mut reporters),
+    };
+    reporters.close_logs();
+    desk.open_shell_if_asked();
+    if ended.kernel_is_bootable {
+        slot.wait_until_empty(&mut || desk.pass_time());
     }
 }
 
-fn steps() -> Result<(), Problem> {
-    let kernel = Duration::from(clock_gettime(ClockId::CLOCK_MONOTONIC).unwrap_or(Duration::ZERO.into()));
-    console::print(&format!("started after {kernel:?}"));
-    let mut console = Console::open();
-    let watchdog = Watchdog::start();
-    console::print(&format!("watchdog {}", watchdog.is_running()));
-    console::print(&format!("{:?}", soc::evidence()));
-    let slot = Slot::new();
-    let volume = slot.wait(10, &mut || {
-        console.pause(Duration::from_millis(20));
-        console.open_for() < Duration::from_secs(10)
+fn begin(reporters: &mut Reporters<'_>) {
+    reporters.report(&Event::Started {
+        version: env!("CARGO_PKG_VERSION"),
+    });
+    reporters.report(&Event::PhaseEnded {
+        phase: Phase::Kernel,
+        duration: since_power_on(),
+    });
+}
+
+fn mounted_card(slot: &Slot, desk: &mut Desk<'_>) -> Result<Volume, Problem> {
+    let deadline = since_power_on() + CARD_WAIT;
+    let volume = slot.wait(CARD_WAIT.as_secs(), &mut || {
+        desk.console.pause(LOOK_AGAIN);
+        desk.watchdog.feed();
+        since_power_on() < deadline
     })?;
-    console::print(&format!("{volume:?} after {:?}", console.open_for()));
     slot.mount(&volume)?;
-    let mut log = Log::default();
-    let _ = log.open(&Path::new(sdcard::MOUNT_POINT).join(CardPath::full_log().as_str()), Earlier::Replace);
-    let device = mtd::find_chip(&mtd::devices(Path::new("/sys")), Size::mib(16))?;
-    let mut chip = MtdChip::open(&device)?;
-    console::print(&format!("{device:?} {:?}", chip.geometry()));
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 65536];
-    for at in (0..chip.geometry().size.get()).step_by(65536) {
-        if let Err(error) = chip.read(Offset::bytes(at), &mut buffer) {
-            console::print(&error.to_string());
-        }
-        hash.update(&buffer);
+    Ok(volume)
+}
+
+fn run_with_card(volume: Volume, desk: &mut Desk<'_>, reporters: &mut Reporters<'_>) -> Ended {
+    let began = since_power_on();
+    let mut card = DirCard::new(MOUNT_POINT, LinuxPlatform::camera());
+    if let Err(error) = reporters.open_logs(Path::new(MOUNT_POINT), Earlier::Replace) {
+        reporters.report(&Event::Remark(no_logs(&error)));
     }
-    let hex: String = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
-    console::print(&hex);
-    let _ = writeln!(log, "{hex}");
-    let mut mounts = FlashMounts::new(&device).unwrap();
-    for _ in 0..2 {
-        match mounts.mount(Region::new(Offset::bytes(0xf9_0000), Size::kib(384)), FileSystem::Jffs2) {
-            Ok(path) => {
-                for entry in std::fs::read_dir(path).unwrap() {
-                    console::print(&format!("{:?}", entry));
-                }
+    results::start(&mut card);
+    let chip = soc::evidence();
+    let mut found = Flash::find();
+    let flash = match (volume, &mut found) {
+        (Volume::WholeCard(_, problem), _) => Err(problem),
+        (Volume::Partition(_), Ok(flash)) => Ok(flash.unit()),
+        (Volume::Partition(_), Err(problem)) => Err(problem.clone()),
+    };
+    reporters.report(&Event::PhaseEnded {
+        phase: Phase::StartUp,
+        duration: since_power_on().saturating_sub(began),
+    });
+
+    let ended = wz_core::run::run(&mut card, flash, &chip, desk, reporters);
+    if !matches!(ended.outcome, Outcome::Success | Outcome::DryRun) {
+        reporters.report(&Event::Note(kernel_log::read()));
+    }
+    results::store(&mut card, reporters);
+    ended
+}
+
+/// A card that cannot be written keeps its SD kernel: the camera would start it again and again.
+fn end_without_card(problem: Problem, reporters: &mut Reporters<'_>) -> Ended {
+    let card_is_there = !matches!(problem, Problem::CardMissing { .. });
+    let outcome = Outcome::Refused;
+    reporters.report(&Event::Refused(problem));
+    reporters.report(&Event::Finished {
+        outcome,
+        peak_memory: memory::peak(),
+    });
+    Ended {
+        outcome,
+        kernel_is_bootable: card_is_there,
+    }
+}
+
+fn no_logs(error: &std::io::Error) -> Problem {
+    Problem::CardFailed {
+        doing: "write".to_owned(),
+        path: "wz_flash-helper/initramfs.log".to_owned(),
+        reason: error.to_string(),
+    }
+}
+
+/// Where the owner may sit.
+struct Desk<'a> {
+    console: Console,
+    watchdog: &'a Watchdog,
+}
+
+impl Desk<'_> {
+    fn open_shell_if_asked(&mut self) {
+        if self.console.key_was_pressed(self.watchdog) {
+            console::print("A key was pressed: here is a shell. The card is in /sdcard. Leave it with \"exit\".");
+            if let Err(error) = self.console.run_shell(self.watchdog) {
+                console::print(&format!("There is no shell: {error}"));
             }
-            Err(error) => console::print(&error.to_string()),
         }
-        console::print(&format!("{:?}", mounts.release()));
     }
-    let mut card = DirCard::new(sdcard::MOUNT_POINT, LinuxPlatform::camera());
-    console::print(&format!("{:?} {:?}", card.space(), card.entries(&CardPath::root())));
-    let mut back = String::new();
-    console::print(&format!("{:?}", card.read_back(&CardPath::full_log()).map(|mut r| r.read_to_string(&mut back))));
-    console::print(&back);
-    if std::fs::exists("/sdcard/panic").unwrap_or(false) { panic!("as the card asked"); }
-    console::print(&format!("ready after {:?}", console.open_for()));
-    if console.key_was_pressed(&watchdog) {
-        console::print(&format!("{:?}", console.run_shell(&watchdog)));
+
+    fn pass_time(&mut self) {
+        self.console.pause(Duration::from_millis(500));
+        self.watchdog.feed();
     }
-    console::print(&format!("done after {:?}, peak {:?}", console.open_for(), memory::peak()));
-    Ok(())
+}
+
+impl Surroundings for Desk<'_> {
+    fn since_power_on(&self) -> Duration {
+        since_power_on()
+    }
+
+    fn peak_memory(&self) -> Option<Size> {
+        memory::peak()
+    }
+
+    fn before_operations(&mut self) {
+        self.open_shell_if_asked();
+    }
 }

@@ -142,9 +142,9 @@ problems! {
         "The partition table of the card ({device}) has no usable first partition"
         => "Format the card anew as FAT32 with an MBR partition table (32 GB or less), or write the ready card image to it.";
 
-    /// No device with the size and type of the camera's flash chip is there.
-    FlashMissing = 301 { expected: Size, found: String }
-        "No NOR flash of {expected} was found; there is: {found}"
+    /// The kernel shows no flash chip of the kind that cameras have.
+    FlashMissing = 301 { found: String }
+        "No NOR flash chip was found; there is: {found}"
         => "This camera's flash chip is not supported by this SD kernel; report it with wz_flash-helper/initramfs.log.";
 
     /// The chip shows another size than the profile's. An unknown chip shows up as 8M: a backup of

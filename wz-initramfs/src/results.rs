@@ -1,0 +1,35 @@
+//! `result.json` on the card.
+
+use std::fs;
+use std::path::Path;
+
+use wz_core::card::{Card, CardError, CardPath, write_small};
+use wz_core::event::{Event, Problem, Reporter};
+use wz_core::report::Record;
+
+use crate::reporters::Reporters;
+use crate::sdcard::MOUNT_POINT;
+
+/// Replaces the result of an earlier run by "unfinished": that is what it stays if power goes.
+pub fn start(card: &mut dyn Card) {
+    if write(card, &Record::new()).is_err() {
+        let _ = fs::remove_file(Path::new(MOUNT_POINT).join(CardPath::result().as_str()));
+    }
+}
+
+/// Stores what became of the run.
+pub fn store(card: &mut dyn Card, reporters: &mut Reporters<'_>) {
+    if let Err(error) = write(card, reporters.record()) {
+        reporters.report(&Event::Remark(Problem::CardFailed {
+            doing: error.operation.to_string(),
+            path: error.path.to_string(),
+            reason: error.source.to_string(),
+        }));
+    }
+}
+
+fn write(card: &mut dyn Card, record: &Record) -> Result<(), CardError> {
+    let json = record.to_json().unwrap_or_default();
+    card.create_folder(&CardPath::program())?;
+    write_small(card, &CardPath::result(), json.as_bytes())
+}
