@@ -100,11 +100,6 @@ impl CommandLine {
         Ok(Self { text, places, room })
     }
 
-    /// What it says.
-    pub fn text(&self) -> &str {
-        self.text.trim_end()
-    }
-
     /// Writes `words` behind those that stay, at every place, and returns the new command line.
     ///
     /// # Errors

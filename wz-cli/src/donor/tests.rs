@@ -177,7 +177,11 @@ fn a_kernel_without_gzip_gets_the_archive_uncompressed() {
 #[case::other_arch(Donor::with_header(|h| h.arch = Arch::Arm).image(), "for ARM")]
 #[case::recovery_file(Donor::with_header(|h| h.kind = Kind::Firmware).image(), "not a kernel")]
 #[case::unknown_compression(Donor::with_header(|h| h.compression = Compression::Lzo).image(), "LZO")]
-#[case::damaged(uimage::build(&Donor::default().header, &[7; 100]), "LZMA payload is damaged")]
+#[case::too_large(uimage::build(&Donor::default().header, &[7; 100]), "unpacks to more than 128M")]
+#[case::damaged(
+    uimage::build(&Donor::with_header(|h| h.compression = Compression::Gzip).header, &[7; 100]),
+    "gzip payload is damaged"
+)]
 #[case::entry_elsewhere(Donor::with_header(|h| h.entry = LOAD + 0x1000).image(), "0x80011000")]
 #[case::no_initrd_support(Donor::with_strings(GZIP_SUPPORT).image(), "CONFIG_BLK_DEV_INITRD")]
 #[case::second_command_line(
