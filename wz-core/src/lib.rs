@@ -9,11 +9,11 @@ pub mod event;
 
 pub mod profile;
 
+pub mod image;
+
 pub mod card;
 
 pub mod flash;
-
-pub mod detect;
 
 pub mod plan;
 
