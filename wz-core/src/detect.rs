@@ -6,8 +6,7 @@ use std::io::{self, Read};
 
 use crate::event::{CameraFacts, Problem};
 use crate::flash::{FileSystem, FileSystems, ReadFlash};
-use crate::image::Environment;
-use crate::plan::{BackupCamera, BackupPartition};
+use crate::image::environment::Environment;
 use crate::profile::{
     Catalogue, Chip, Evidence, Firmware, Format, Identified, Layout, Model, Partition, Soc,
     Variables, identify,
@@ -36,43 +35,43 @@ pub struct FlashDevice {
 }
 
 /// A camera, as far as it is known.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Camera {
-    facts: CameraFacts,
-    chip: Region,
-    partitions: Vec<BackupPartition>,
-    secondary_backup: Option<String>,
-    sd_kernels: Vec<String>,
-    remarks: Vec<Problem>,
+    /// What the owner sees of it.
+    pub facts: CameraFacts,
+    /// The whole flash chip.
+    pub chip: Region,
+    /// The partitions of the layout that was found; none if there is no known one.
+    pub partitions: Vec<CameraPartition>,
+    /// The folder at the top of the card that gets a second copy, if the firmware has one.
+    pub secondary_backup: Option<String>,
+}
+
+/// A partition of a camera's flash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CameraPartition {
+    /// Its name.
+    pub name: String,
+    /// Its place in flash.
+    pub region: Region,
+    /// What it is formatted as, if its files are the owner's and get packed.
+    pub user_files: Option<FileSystem>,
 }
 
 impl Camera {
-    /// What the owner sees of it.
-    pub fn facts(&self) -> &CameraFacts {
-        &self.facts
+    /// The firmware's name in paths.
+    pub fn firmware_name(&self) -> &str {
+        self.facts.firmware.as_deref().unwrap_or("unknown")
     }
+}
 
+/// What detection found out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Detected {
+    /// The camera.
+    pub camera: Camera,
     /// What is unusual about it.
-    pub fn remarks(&self) -> &[Problem] {
-        &self.remarks
-    }
-
-    /// The file names that the U-Boot in flash boots; all that the SoC's firmwares know if it is
-    /// unknown which one that is.
-    pub fn sd_kernels(&self) -> &[String] {
-        &self.sd_kernels
-    }
-
-    /// What a backup has to know of it.
-    pub fn for_backup(&self) -> BackupCamera<'_> {
-        BackupCamera {
-            facts: &self.facts,
-            chip: self.chip,
-            group: &self.facts.group,
-            partitions: &self.partitions,
-            secondary_backup: self.secondary_backup.as_deref(),
-        }
-    }
+    pub remarks: Vec<Problem>,
 }
 
 /// Finds out what camera this is. What stays unknown is a remark, not a failure: the whole chip can
@@ -87,7 +86,7 @@ pub fn detect(
     manual: &Manual,
     flash: &mut dyn ReadFlash,
     file_systems: &mut dyn FileSystems,
-) -> Result<Camera, Problem> {
+) -> Result<Detected, Problem> {
     let mut evidence = FlashEvidence::new(soc.flash.boot_search_region(), flash, file_systems);
     let mut remarks = Vec::new();
     let firmwares = catalogue.firmwares(&soc.name);
@@ -104,18 +103,13 @@ pub fn detect(
         layout: layout.map(|layout| layout.name.clone()),
         model: model.map(|model| model.code),
     };
-    let sd_kernels = match firmware {
-        Some(firmware) => firmware.sd_kernels.clone(),
-        None => catalogue.sd_kernels(Some(&soc.name)).into_iter().map(str::to_owned).collect(),
-    };
-    Ok(Camera {
+    let camera = Camera {
         facts,
         chip: device.whole,
-        partitions: layout.map(backup_partitions).unwrap_or_default(),
+        partitions: layout.map(partitions).unwrap_or_default(),
         secondary_backup: firmware.and_then(|firmware| firmware.secondary_backup.clone()),
-        sd_kernels,
-        remarks,
-    })
+    };
+    Ok(Detected { camera, remarks })
 }
 
 fn firmware<'a>(
@@ -190,8 +184,8 @@ fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 
-fn backup_partitions(layout: &Layout) -> Vec<BackupPartition> {
-    let partition = |partition: &Partition| BackupPartition {
+fn partitions(layout: &Layout) -> Vec<CameraPartition> {
+    let partition = |partition: &Partition| CameraPartition {
         name: partition.name.clone(),
         region: partition.region,
         user_files: file_system(partition.format).filter(|_| partition.user_data),

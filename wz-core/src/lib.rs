@@ -15,6 +15,8 @@ pub mod card;
 
 pub mod flash;
 
+pub mod detect;
+
 pub mod plan;
 
 pub mod execute;

@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use crate::units::{Region, Size};
+use crate::units::{Offset, Region, Size};
 
 /// A stable number, printed as `WZ-0231`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
