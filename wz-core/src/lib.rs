@@ -7,5 +7,7 @@ pub mod units;
 
 pub mod event;
 
+pub mod config;
+
 pub mod card;
 pub mod flash;
