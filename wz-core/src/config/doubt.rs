@@ -44,7 +44,7 @@ impl Doubt {
     /// Two lines for the same option.
     pub fn repeated(earlier: &Entry, later: &Entry) -> Self {
         let at = later.key_at.clone();
-        let key = later.key.clone();
+        let key = later.shown_key.clone();
         let earlier_line = earlier.key_at.line;
         if earlier.value == later.value {
             Self::Repeated {
@@ -65,7 +65,7 @@ impl Doubt {
     pub fn unknown(entry: &Entry, nearest: Option<&str>) -> Self {
         Self::UnknownKey {
             at: entry.key_at.clone(),
-            key: super::shown::shown(&entry.key),
+            key: entry.shown_key.clone(),
             suggestion: nearest.map_or_else(
                 || "Delete the line, or look up the option's name in docs/config.md".to_owned(),
                 |name| format!("If \"{name}\" was meant, correct the name; else delete the line"),

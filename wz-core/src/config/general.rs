@@ -3,7 +3,6 @@
 use crate::event::{OptionState, Problem};
 
 use super::doubt::{Doubt, Stakes};
-use super::findings::Findings;
 use super::keys::{Key, renamed};
 use super::line::Entry;
 use super::nearest::nearest;
@@ -47,41 +46,31 @@ pub fn is_on(option: &Option<Given<YesNo>>) -> bool {
 /// Everything that keeps the file from being understood, at most 20 problems and the number of
 /// those left out.
 pub fn read_general(file: &str, bytes: &[u8]) -> Result<Reading<GeneralConf>, Vec<Problem>> {
-    let mut text = read(file, bytes);
+    let mut text = read(file, bytes, &is_known);
     let mut conf = GeneralConf::default();
     let mut renames = Vec::new();
-    for entry in &text.entries {
+    for entry in std::mem::take(&mut text.entries) {
         match (Key::named(&entry.key), renamed(&entry.key)) {
-            (Some(key), _) if entry.value.is_empty() => text.doubts.extend(left_empty(key, entry)),
-            (Some(key), _) => {
-                if let Err(problem) = conf.set(key, entry) {
-                    text.errors.push(problem);
-                }
-            }
+            (Some(key), _) if entry.value.is_empty() => text.doubts.extend(left_empty(key, &entry)),
+            (Some(key), _) => text.note(conf.set(key, &entry)),
             (None, Some(key)) => renames.push((entry, key)),
             (None, None) => {
-                let known = Key::ALL.iter().map(|key| key.name());
-                text.doubts
-                    .push(Doubt::unknown(entry, nearest(&entry.key, known)));
+                let doubt = Doubt::unknown(&entry, nearest_key(&entry.key));
+                text.doubts.push(doubt);
             }
         }
     }
-    if let Some(problem) = old_version(&renames) {
-        text.errors.push(problem);
-    }
-    let mut warnings = Findings::default();
-    for doubt in text.doubts {
-        doubt.judge(conf.stakes(), &mut warnings, &mut text.errors);
-    }
-    if text.errors.is_empty() {
-        let warnings = warnings.into_list(file);
-        Ok(Reading {
-            value: conf,
-            warnings,
-        })
-    } else {
-        Err(text.errors.into_list(file))
-    }
+    text.note(old_version(&renames));
+    let stakes = conf.stakes();
+    text.conclude(file, conf, stakes)
+}
+
+fn nearest_key(name: &str) -> Option<&'static str> {
+    nearest(name, Key::ALL.iter().map(|key| key.name()))
+}
+
+fn is_known(name: &str) -> bool {
+    renamed(name).is_some() || nearest_key(name).is_some()
 }
 
 fn left_empty(key: Key, entry: &Entry) -> Option<Doubt> {
@@ -91,13 +80,15 @@ fn left_empty(key: Key, entry: &Entry) -> Option<Doubt> {
     })
 }
 
-fn old_version(renames: &[(&Entry, Key)]) -> Option<Problem> {
-    let (first, _) = renames.first()?;
+fn old_version(renames: &[(Entry, Key)]) -> Result<(), Problem> {
+    let Some((first, _)) = renames.first() else {
+        return Ok(());
+    };
     let changes: Vec<String> = renames
         .iter()
         .map(|(entry, key)| format!("{} is now {key}", entry.key))
         .collect();
-    Some(Problem::ConfigOldVersion {
+    Err(Problem::ConfigOldVersion {
         at: first.key_at.clone(),
         changes: changes.join(", "),
     })

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A file is data and never run. It may be written as TOML (`dry_run = true`) or as the shell
-//! file that it was for the original program (`export dry_run="yes"`); `line` says exactly what
+//! file that it was for the original program (`export dry_run="yes"`); `parse` says exactly what
 //! is accepted. Wherever something is wrong, all of it is told, up to a bound.
 
 mod doubt;
@@ -15,6 +15,7 @@ mod general;
 mod keys;
 mod line;
 mod nearest;
+mod parse;
 mod reader;
 mod request;
 mod restore;

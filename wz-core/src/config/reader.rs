@@ -5,10 +5,14 @@ use std::collections::BTreeMap;
 use crate::event::Problem;
 use crate::units::Offset;
 
-use super::LIMIT;
-use super::doubt::Doubt;
+use super::doubt::{Doubt, Stakes};
 use super::findings::Findings;
-use super::line::{Entry, Line, parse};
+use super::line::{Entry, Line};
+use super::parse::parse;
+use super::{LIMIT, Reading};
+
+/// The most options that a file may have; a real one has about twenty.
+pub const MOST: usize = 200;
 
 /// What a file says, line by line.
 #[derive(Debug, Default)]
@@ -17,12 +21,42 @@ pub struct Text {
     pub entries: Vec<Entry>,
     /// What is unusual, to be judged by what the options ask for.
     pub doubts: Vec<Doubt>,
+    /// What the owner is told without consequences.
+    pub warnings: Findings,
     /// What cannot be read.
     pub errors: Findings,
 }
 
-/// Reads the content of the file that is called `file`.
-pub fn read(file: &str, bytes: &[u8]) -> Text {
+impl Text {
+    /// Keeps what is wrong with an option.
+    pub fn note(&mut self, outcome: Result<(), Problem>) {
+        if let Err(problem) = outcome {
+            self.errors.push(problem);
+        }
+    }
+
+    /// Judges the doubts: `value`, unless something speaks against it.
+    pub fn conclude<T>(
+        mut self,
+        file: &str,
+        value: T,
+        stakes: Stakes,
+    ) -> Result<Reading<T>, Vec<Problem>> {
+        for doubt in self.doubts {
+            doubt.judge(stakes, &mut self.warnings, &mut self.errors);
+        }
+        if self.errors.is_empty() {
+            let warnings = self.warnings.into_list(file);
+            Ok(Reading { value, warnings })
+        } else {
+            Err(self.errors.into_list(file))
+        }
+    }
+}
+
+/// Reads the content of the file that is called `file`. The values of options whose names are not
+/// even nearly known are never shown.
+pub fn read(file: &str, bytes: &[u8], is_known: &dyn Fn(&str) -> bool) -> Text {
     let mut text = Text::default();
     if let Some(problem) = not_a_text(file, bytes) {
         text.errors.push(problem);
@@ -38,8 +72,16 @@ pub fn read(file: &str, bytes: &[u8]) -> Text {
             number: index + 1,
             text: line.trim_end_matches('\r'),
             veiled,
+            is_known,
         };
         match parse(&line) {
+            Ok(Some(_)) if all.len() == MOST => {
+                text.errors.push(Problem::ConfigTooManyOptions {
+                    at: line.spot(0),
+                    most: MOST,
+                });
+                break;
+            }
             Ok(entry) => all.extend(entry),
             Err(problem) => {
                 veiled |= line.is_secret();

@@ -42,62 +42,55 @@ pub fn read_restore(
     firmware: &Name,
     partitions: &[&str],
 ) -> Result<Reading<RestoreConf>, Vec<Problem>> {
-    let mut text = read(file, bytes);
-    let mut warnings = Findings::default();
-    let mut conf = RestoreConf::default();
     let names = Names {
         firmware,
         partitions,
     };
+    let mut text = read(file, bytes, &|name| names.is_known(name));
+    let mut conf = RestoreConf::default();
     let mut wanted = Vec::new();
-    for entry in &text.entries {
+    for entry in std::mem::take(&mut text.entries) {
         let outcome = match names.meaning(&entry.key) {
-            Meaning::Partition(name) => yes_no(entry)
+            Meaning::Partition(name) => yes_no(&entry)
                 .map(|given| wanted.extend((given.value == YesNo::Yes).then_some(name))),
-            Meaning::HiddenBoot => yes_no(entry).map(|given| conf.restore_boot = Some(given)),
-            Meaning::PlainBoot => plain_boot(entry),
-            Meaning::OtherFirmware(meant) => other_firmware(entry, meant, firmware, &mut warnings),
+            Meaning::HiddenBoot => yes_no(&entry).map(|given| conf.restore_boot = Some(given)),
+            Meaning::PlainBoot => plain_boot(&entry),
+            Meaning::OtherFirmware(meant) => {
+                other_firmware(&entry, meant, firmware, &mut text.warnings)
+            }
             Meaning::Unknown(nearest) => {
-                text.doubts.push(Doubt::unknown(entry, nearest.as_deref()));
+                text.doubts.push(Doubt::unknown(&entry, nearest.as_deref()));
                 Ok(())
             }
         };
-        if let Err(problem) = outcome {
-            text.errors.push(problem);
-        }
-    }
-    for doubt in text.doubts {
-        doubt.judge(Stakes::Writing, &mut warnings, &mut text.errors);
+        text.note(outcome);
     }
     let in_order = partitions.iter().filter(|name| wanted.contains(name));
     conf.partitions = in_order.map(|&name| name.to_owned()).collect();
-    if text.errors.is_empty() {
-        let warnings = warnings.into_list(file);
-        Ok(Reading {
-            value: conf,
-            warnings,
-        })
-    } else {
-        Err(text.errors.into_list(file))
-    }
+    text.conclude(file, conf, Stakes::Writing)
 }
 
-/// What is to be restored; the hidden option counts in either file, and the restore file's word
-/// goes before that of `general.conf`.
+/// What is to be restored. The hidden option for the boot partition counts in either file.
 ///
 /// # Errors
-/// When nothing is chosen.
+/// When nothing is chosen, or the two files disagree about the boot partition.
 pub fn choose(
     file: &str,
     general: &GeneralConf,
     restore: &RestoreConf,
 ) -> Result<RestoreChoice, Problem> {
-    let boot = restore
-        .restore_boot
-        .as_ref()
-        .or(general.restore_boot.as_ref());
+    let boot = match (&restore.restore_boot, &general.restore_boot) {
+        (Some(here), Some(there)) if here.value != there.value => {
+            return Err(Problem::RestoreBootContradiction {
+                at: here.at.clone(),
+                general: there.at.file.to_string(),
+                line: there.at.line,
+            });
+        }
+        (here, there) => is_on(here) || is_on(there),
+    };
     let mut partitions = restore.partitions.clone();
-    partitions.extend(is_on(&boot.cloned()).then(|| BOOT.to_owned()));
+    partitions.extend(boot.then(|| BOOT.to_owned()));
     if partitions.is_empty() {
         return Err(Problem::RestoreNothingChosen {
             file: file.to_owned(),
@@ -136,23 +129,30 @@ impl<'a> Names<'a> {
         if let Some(partition) = self.partitions.iter().find(|name| self.key(name) == key) {
             return Meaning::Partition(partition);
         }
-        let own = format!("restore_{}_", self.firmware);
-        let known: Vec<String> = self
-            .partitions
-            .iter()
-            .filter(|&&name| name != BOOT)
-            .map(|name| self.key(name))
-            .chain([Key::RestoreBoot.name().to_owned()])
-            .collect();
-        let near = nearest(key, known.iter().map(String::as_str)).map(str::to_owned);
-        match key.strip_prefix("restore_") {
-            Some(rest) if !key.starts_with(&own) && rest.contains('_') => {
-                let partition = rest.split_once('_').map_or("", |(_, partition)| partition);
-                let same_partition = known.into_iter().find(|name| *name == self.key(partition));
-                Meaning::OtherFirmware(same_partition.or(near))
+        let near = nearest(key, self.known().iter().map(String::as_str)).map(str::to_owned);
+        match self.partition_of_other(key) {
+            Some(partition) if self.partitions.contains(&partition) && partition != BOOT => {
+                Meaning::OtherFirmware(Some(self.key(partition)))
             }
-            _ => Meaning::Unknown(near),
+            Some(_) => Meaning::OtherFirmware(near),
+            None => Meaning::Unknown(near),
         }
+    }
+
+    /// `env` in `restore_stock_env`, where the firmware is not `stock`.
+    fn partition_of_other<'k>(&self, key: &'k str) -> Option<&'k str> {
+        let (firmware, partition) = key.strip_prefix("restore_")?.split_once('_')?;
+        (firmware != self.firmware.as_str()).then_some(partition)
+    }
+
+    fn known(&self) -> Vec<String> {
+        let others = self.partitions.iter().filter(|&&name| name != BOOT);
+        let keys = others.map(|name| self.key(name));
+        keys.chain([Key::RestoreBoot.name().to_owned()]).collect()
+    }
+
+    fn is_known(&self, key: &str) -> bool {
+        !matches!(self.meaning(key), Meaning::Unknown(None))
     }
 }
 
@@ -176,7 +176,7 @@ fn other_firmware(
     warnings: &mut Findings,
 ) -> Result<(), Problem> {
     let at = entry.key_at.clone();
-    let key = super::shown::shown(&entry.key);
+    let key = entry.shown_key.clone();
     let firmware = firmware.to_string();
     let suggestion = meant.map_or_else(
         || "Delete the line".to_owned(),

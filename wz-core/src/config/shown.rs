@@ -6,7 +6,7 @@ const LONGEST: usize = 100;
 pub const HIDDEN: &str = "***";
 
 const SECRET_WORDS: &[&str] = &[
-    "key", "pass", "psk", "pwd", "secret", "ssid", "token", "wpa",
+    "key", "pass", "psk", "pwd", "secret", "ssid", "token", "wifi", "wlan", "wpa",
 ];
 
 /// Whether a name, or a line that cannot be taken apart, may be about a secret: a Wi-Fi name, a

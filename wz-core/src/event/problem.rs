@@ -119,6 +119,11 @@ problems! {
         "\"{file}\" has {count} more problems"
         => "Correct those that are listed first.";
 
+    /// A real configuration has about twenty options.
+    ConfigTooManyOptions = 109 { at: Spot, most: usize }
+        "{at} is an option too many: there are {most} before it"
+        => "Put the file that belongs to the program on the card again.";
+
     /// A line that is neither an option nor a comment.
     ConfigNotAnOption = 110 { at: Spot, suggestion: String }
         "{at} has no option: a name, an = and a value"
@@ -278,6 +283,11 @@ problems! {
     RestoreNothingChosen = 173 { file: String }
         "restore_partitions is on, but \"{file}\" chooses no partition"
         => "Set the partitions that you want to restore to \"yes\" in it, or set restore_partitions=\"no\".";
+
+    /// The hidden option may stand in either file, but not with two meanings.
+    RestoreBootContradiction = 174 { at: Spot, general: String, line: usize }
+        "{at} says otherwise about the boot partition than line {line} of \"{general}\""
+        => "Delete one of the two lines; nothing was written.";
 
     /// The kernel saw no card in the slot in time.
     CardMissing = 201 { seconds: u64 }
