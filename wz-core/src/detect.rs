@@ -122,12 +122,18 @@ fn firmware<'a>(
     let known = || names(firmwares.iter().map(|firmware| firmware.name.as_str()));
     if let Some(name) = &manual.firmware {
         let named = firmwares.iter().find(|firmware| firmware.name == *name);
-        let unknown = || Problem::ManualFirmwareUnknown { name: name.clone(), known: known() };
+        let unknown = || Problem::ManualFirmwareUnknown {
+            name: name.clone(),
+            known: known(),
+        };
         return named.map(Some).ok_or_else(unknown);
     }
     let found = identify(firmwares, evidence)?.one();
     if found.is_none() {
-        remarks.push(Problem::FirmwareUnknown { soc: soc.name.clone(), known: known() });
+        remarks.push(Problem::FirmwareUnknown {
+            soc: soc.name.clone(),
+            known: known(),
+        });
     }
     Ok(found)
 }
@@ -137,13 +143,17 @@ fn layout<'a>(
     evidence: &mut FlashEvidence<'_>,
     remarks: &mut Vec<Problem>,
 ) -> Result<Option<&'a Layout>, Problem> {
-    let Some(firmware) = firmware else { return Ok(None) };
+    let Some(firmware) = firmware else {
+        return Ok(None);
+    };
     let found = match firmware.layout_in(evidence)? {
         Identified::One(layout) => Some(layout),
         Identified::Unknown | Identified::Several(_) => None,
     };
     if found.is_none() {
-        remarks.push(Problem::LayoutUnknown { firmware: firmware.name.clone() });
+        remarks.push(Problem::LayoutUnknown {
+            firmware: firmware.name.clone(),
+        });
     }
     Ok(found)
 }
@@ -153,7 +163,9 @@ fn pending_upgrade(
     evidence: &mut FlashEvidence<'_>,
     remarks: &mut Vec<Problem>,
 ) -> Result<(), Problem> {
-    let Some(firmware) = firmware else { return Ok(()) };
+    let Some(firmware) = firmware else {
+        return Ok(());
+    };
     let mark = firmware.pending_upgrade_in(evidence)?;
     remarks.extend(mark.map(|mark| Problem::UpgradePending { mark }));
     Ok(())
@@ -168,7 +180,11 @@ fn model(
     remarks: &mut Vec<Problem>,
 ) -> Option<Model> {
     if let Some(code) = &manual.model {
-        return Some(Model { code: code.clone(), name: None, secure_boot: false });
+        return Some(Model {
+            code: code.clone(),
+            name: None,
+            secure_boot: false,
+        });
     }
     let (firmware, layout) = (firmware?, layout?);
     let why = match firmware.model_in(layout, evidence) {
@@ -216,16 +232,23 @@ impl<'a> FlashEvidence<'a> {
         flash: &'a mut dyn ReadFlash,
         file_systems: &'a mut dyn FileSystems,
     ) -> Self {
-        Self { boot_region, boot: None, flash, file_systems }
+        Self {
+            boot_region,
+            boot: None,
+            flash,
+            file_systems,
+        }
     }
 }
 
 fn read(flash: &mut dyn ReadFlash, region: Region) -> Result<Vec<u8>, Problem> {
     let mut bytes = vec![0; region.size.as_usize()];
-    flash.read(region.offset, &mut bytes).map_err(|error| Problem::FlashRead {
-        region: error.region,
-        reason: error.source.to_string(),
-    })?;
+    flash
+        .read(region.offset, &mut bytes)
+        .map_err(|error| Problem::FlashRead {
+            region: error.region,
+            reason: error.source.to_string(),
+        })?;
     Ok(bytes)
 }
 
@@ -250,9 +273,13 @@ impl Evidence for FlashEvidence<'_> {
 
     fn environment(&mut self, region: Region) -> Result<Option<Variables>, Problem> {
         let bytes = self.bytes(region)?;
-        let Ok(environment) = Environment::parse(&bytes) else { return Ok(None) };
+        let Ok(environment) = Environment::parse(&bytes) else {
+            return Ok(None);
+        };
         let pair = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-        Ok(Some(environment.iter().map(pair).collect::<BTreeMap<_, _>>()))
+        Ok(Some(
+            environment.iter().map(pair).collect::<BTreeMap<_, _>>(),
+        ))
     }
 
     fn file(&mut self, partition: &Partition, path: &str) -> Result<Option<Vec<u8>>, Problem> {
@@ -260,14 +287,21 @@ impl Evidence for FlashEvidence<'_> {
             partition: partition.name.clone(),
             reason: error.to_string(),
         };
-        let Some(kind) = file_system(partition.format) else { return Ok(None) };
-        let root = self.file_systems.mount(partition.region, kind).map_err(failed)?;
+        let Some(kind) = file_system(partition.format) else {
+            return Ok(None);
+        };
+        let root = self
+            .file_systems
+            .mount(partition.region, kind)
+            .map_err(failed)?;
         match fs::File::open(root.join(path)) {
             Err(missing) if missing.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(failed(error)),
             Ok(file) => {
                 let mut bytes = Vec::new();
-                file.take(FILE_LIMIT).read_to_end(&mut bytes).map_err(failed)?;
+                file.take(FILE_LIMIT)
+                    .read_to_end(&mut bytes)
+                    .map_err(failed)?;
                 Ok(Some(bytes))
             }
         }
@@ -283,5 +317,9 @@ pub fn check_size(device: &FlashDevice, soc: &Soc) -> Result<(), Problem> {
     if device.whole.size == expected {
         return Ok(());
     }
-    Err(Problem::FlashSize { device: device.name.clone(), found: device.whole.size, expected })
+    Err(Problem::FlashSize {
+        device: device.name.clone(),
+        found: device.whole.size,
+        expected,
+    })
 }

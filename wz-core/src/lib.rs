@@ -9,6 +9,8 @@ pub mod event;
 
 pub mod profile;
 
+pub mod config;
+
 pub mod image;
 
 pub mod card;
@@ -22,3 +24,5 @@ pub mod plan;
 pub mod execute;
 
 pub mod report;
+
+pub mod run;

@@ -30,7 +30,9 @@ pub struct FlashUnit<'a> {
 
 impl std::fmt::Debug for FlashUnit<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("FlashUnit").field("device", &self.device).finish_non_exhaustive()
+        f.debug_struct("FlashUnit")
+            .field("device", &self.device)
+            .finish_non_exhaustive()
     }
 }
 
@@ -114,8 +116,13 @@ pub fn run(
     let builtin = Catalogue::builtin();
     // S7: no run of this version writes flash, so each puts the SD kernel away before all else,
     // whatever the configuration says: a camera must never start it again and again.
-    let soc = find_chip(&builtin, chip).ok().map(|(soc, _)| soc.name.clone());
-    let names = builtin.sd_kernels(soc.as_deref()).into_iter().map(str::to_owned);
+    let soc = find_chip(&builtin, chip)
+        .ok()
+        .map(|(soc, _)| soc.name.clone());
+    let names = builtin
+        .sd_kernels(soc.as_deref())
+        .into_iter()
+        .map(str::to_owned);
     let put_away = put_kernels_away(card, names.collect(), reporter);
     let kernel_is_bootable = put_away.is_err();
     let outcome = put_away
@@ -123,15 +130,23 @@ pub fn run(
         .and_then(|()| config)
         .and_then(|request| steps(card, flash, chip, builtin, request, surroundings, reporter));
     let outcome = conclude(outcome, reporter);
-    reporter.report(&Event::Finished { outcome, peak_memory: surroundings.peak_memory() });
-    Ended { outcome, kernel_is_bootable }
+    reporter.report(&Event::Finished {
+        outcome,
+        peak_memory: surroundings.peak_memory(),
+    });
+    Ended {
+        outcome,
+        kernel_is_bootable,
+    }
 }
 
 fn conclude(result: Result<Outcome, Stop>, reporter: &mut dyn Reporter) -> Outcome {
     match result {
         Ok(outcome) => outcome,
         Err(Stop::Refused(problems)) => {
-            problems.into_iter().for_each(|problem| reporter.report(&Event::Refused(problem)));
+            problems
+                .into_iter()
+                .for_each(|problem| reporter.report(&Event::Refused(problem)));
             Outcome::Refused
         }
         Err(Stop::Failed(problem)) => {
@@ -183,8 +198,12 @@ fn end_phase(
 /// Reads `general.conf`. Reported here: the options; remarks are about the file and come first.
 fn read_config(card: &mut dyn Card, reporter: &mut dyn Reporter) -> Result<Request, Stop> {
     let path = CardPath::general_conf();
-    let bytes = card.read(&path, config::LIMIT).map_err(|error| error.into_problem(card))?;
-    let missing = || Problem::ConfigMissing { file: path.to_string() };
+    let bytes = card
+        .read(&path, config::LIMIT)
+        .map_err(|error| error.into_problem(card))?;
+    let missing = || Problem::ConfigMissing {
+        file: path.to_string(),
+    };
     let bytes = bytes.ok_or_else(missing)?;
     let conf = config::read_general(path.as_str(), &bytes)?;
     reporter.report(&Event::Options(conf.value.options()));
@@ -192,7 +211,10 @@ fn read_config(card: &mut dyn Card, reporter: &mut dyn Reporter) -> Result<Reque
     let remarks = conf.warnings.into_iter();
     remarks.for_each(|remark| reporter.report(&Event::Remark(remark)));
     let request = request?;
-    request.warnings.into_iter().for_each(|remark| reporter.report(&Event::Remark(remark)));
+    request
+        .warnings
+        .into_iter()
+        .for_each(|remark| reporter.report(&Event::Remark(remark)));
     Ok(request.value)
 }
 
@@ -202,19 +224,33 @@ fn put_kernels_away(
     names: Vec<String>,
     reporter: &mut dyn Reporter,
 ) -> Result<(), Problem> {
-    let entries = card.entries(&CardPath::root()).map_err(|error| error.into_problem(card))?;
+    let entries = card
+        .entries(&CardPath::root())
+        .map_err(|error| error.into_problem(card))?;
     let is_kernel = |entry: &String| names.iter().any(|name| name.eq_ignore_ascii_case(entry));
-    let found = entries.unwrap_or_default().into_iter().map(|entry| entry.name);
+    let found = entries
+        .unwrap_or_default()
+        .into_iter()
+        .map(|entry| entry.name);
     for name in found.filter(is_kernel) {
         let to = format!("{name}{PUT_AWAY}");
-        in_step(reporter, Step::PutKernelAway { name: name.clone(), to: to.clone() }, |_| {
-            let root = CardPath::root();
-            let renamed = card.rename(&root.join(&name), &root.join(&to));
-            renamed.and_then(|()| card.sync()).map_err(|error| Problem::KernelNotPutAway {
+        in_step(
+            reporter,
+            Step::PutKernelAway {
                 name: name.clone(),
-                reason: error.source.to_string(),
-            })
-        })?;
+                to: to.clone(),
+            },
+            |_| {
+                let root = CardPath::root();
+                let renamed = card.rename(&root.join(&name), &root.join(&to));
+                renamed
+                    .and_then(|()| card.sync())
+                    .map_err(|error| Problem::KernelNotPutAway {
+                        name: name.clone(),
+                        reason: error.source.to_string(),
+                    })
+            },
+        )?;
     }
     Ok(())
 }
@@ -246,22 +282,31 @@ fn find_chip<'a>(
 ) -> Result<(&'a Soc, &'a Chip), Problem> {
     match evidence {
         ChipEvidence::Named(name) => {
-            let unknown = || Problem::ChipNameUnknown { name: name.clone(), known: chips(catalogue) };
+            let unknown = || Problem::ChipNameUnknown {
+                name: name.clone(),
+                known: chips(catalogue),
+            };
             catalogue.chip_by_name(name).ok_or_else(unknown)
         }
         ChipEvidence::Registers(registers) => {
             let value = |address: u32| {
-                let register = registers.iter().find(|register| register.address == address);
+                let register = registers
+                    .iter()
+                    .find(|register| register.address == address);
                 register.and_then(|register| register.value).ok_or(())
             };
             let found = catalogue.chip_by_registers(value).ok().flatten();
-            found.ok_or_else(|| Problem::ChipUnknown { ids: ids(registers) })
+            found.ok_or_else(|| Problem::ChipUnknown {
+                ids: ids(registers),
+            })
         }
     }
 }
 
 fn chips(catalogue: &Catalogue) -> String {
-    let names = catalogue.socs().flat_map(|soc| soc.chips.iter().map(|chip| chip.name.as_str()));
+    let names = catalogue
+        .socs()
+        .flat_map(|soc| soc.chips.iter().map(|chip| chip.name.as_str()));
     names.collect::<Vec<_>>().join(", ")
 }
 
@@ -293,7 +338,9 @@ fn find_camera(
         flash.file_systems,
     )?;
     reporter.report(&Event::Camera(camera.facts.clone()));
-    remarks.into_iter().for_each(|remark| reporter.report(&Event::Remark(remark)));
+    remarks
+        .into_iter()
+        .for_each(|remark| reporter.report(&Event::Remark(remark)));
     Ok(camera)
 }
 
@@ -303,10 +350,15 @@ fn prepare(
     card: &mut dyn Card,
     reporter: &mut dyn Reporter,
 ) -> Result<Prepared, Stop> {
-    let mut prepared = Prepared { request, backup: None };
+    let mut prepared = Prepared {
+        request,
+        backup: None,
+    };
     if prepared.request.operations.contains(&Operation::Backup) {
         let plan = prepare_backup(&prepared.request, camera, card)?;
-        reporter.report(&Event::Plan(plan.to_string().lines().map(str::to_owned).collect()));
+        reporter.report(&Event::Plan(
+            plan.to_string().lines().map(str::to_owned).collect(),
+        ));
         prepared.backup = Some(plan);
     }
     Ok(prepared)
@@ -330,20 +382,29 @@ fn carry_out(
     card: &mut dyn Card,
     reporter: &mut dyn Reporter,
 ) -> Result<Outcome, Stop> {
-    let Some(plan) = &prepared.backup else { return Ok(Outcome::NothingToDo) };
+    let Some(plan) = &prepared.backup else {
+        return Ok(Outcome::NothingToDo);
+    };
     if prepared.request.mode == Mode::DryRun {
         return Ok(Outcome::DryRun);
     }
     reporter.report(&Event::OperationStarted(Operation::Backup));
     let result = backup(plan, flash.chip, flash.file_systems, card, reporter);
     let verdict = match &result {
-        Ok(BackupResult { archives_failed, .. }) if archives_failed.is_empty() => Verdict::Done,
+        Ok(BackupResult {
+            archives_failed, ..
+        }) if archives_failed.is_empty() => Verdict::Done,
         _ => Verdict::Failed,
     };
     reporter.report(&Event::OperationEnded(Operation::Backup, verdict));
     let archives_failed = result.map_err(Stop::Failed)?.archives_failed;
-    let outcome =
-        if archives_failed.is_empty() { Outcome::Success } else { Outcome::Incomplete };
-    archives_failed.into_iter().for_each(|problem| reporter.report(&Event::Failed(problem)));
+    let outcome = if archives_failed.is_empty() {
+        Outcome::Success
+    } else {
+        Outcome::Incomplete
+    };
+    archives_failed
+        .into_iter()
+        .for_each(|problem| reporter.report(&Event::Failed(problem)));
     Ok(outcome)
 }

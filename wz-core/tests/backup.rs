@@ -11,9 +11,7 @@ use wz_core::detect::{Camera, CameraPartition};
 use wz_core::event::{CameraFacts, Event, Problem};
 use wz_core::execute::{BackupResult, backup};
 use wz_core::flash::{Fault, FileSystem, FileSystems, Geometry, SimNor};
-use wz_core::plan::{
-    BackupPlan, plan_backup, secondary_folder, survey,
-};
+use wz_core::plan::{BackupPlan, plan_backup, secondary_folder, survey};
 use wz_core::units::{Offset, Region, Size};
 
 const CHIP: Size = Size::kib(192);

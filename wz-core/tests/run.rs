@@ -31,7 +31,10 @@ impl Files {
 
 impl FileSystems for Files {
     fn mount(&mut self, _: Region, _: FileSystem) -> io::Result<PathBuf> {
-        let folder = self.0.as_ref().ok_or_else(|| io::Error::other("bad superblock"))?;
+        let folder = self
+            .0
+            .as_ref()
+            .ok_or_else(|| io::Error::other("bad superblock"))?;
         Ok(folder.path().to_owned())
     }
 
@@ -77,7 +80,11 @@ struct Told {
 impl Told {
     fn codes(&self, kind: &str) -> Vec<String> {
         let problems = self.result[kind].as_array().expect("an array");
-        problems.iter().filter_map(|p| p["code"].as_str()).map(str::to_owned).collect()
+        problems
+            .iter()
+            .filter_map(|p| p["code"].as_str())
+            .map(str::to_owned)
+            .collect()
     }
 
     fn refusals(&self) -> Vec<&Problem> {
@@ -91,11 +98,17 @@ impl Told {
 
 /// A T31 with the stock firmware's U-Boot strings and kernel magic.
 fn stock_flash(size: Size) -> SimNor {
-    let mut content: Vec<u8> = (0..size.get()).map(|at| (at >> 7) as u8 ^ at as u8).collect();
+    let mut content: Vec<u8> = (0..size.get())
+        .map(|at| (at >> 7) as u8 ^ at as u8)
+        .collect();
     content[..4].copy_from_slice(&[6, 5, 4, 3]);
     content[0x1000..0x100D].copy_from_slice(b"demo_wcv3.bin");
     content[0x4_0000..0x4_0004].copy_from_slice(&[0x27, 5, 0x19, 0x56]);
-    let geometry = Geometry { size, erase_block: Size::kib(32), page: Size::bytes(256) };
+    let geometry = Geometry {
+        size,
+        erase_block: Size::kib(32),
+        page: Size::bytes(256),
+    };
     SimNor::holding(geometry, content)
 }
 
@@ -116,7 +129,10 @@ impl Bench {
         let mut events = Vec::new();
         let whole = Region::new(Offset::ZERO, Size::bytes(self.flash.content().len() as u64));
         let unit = FlashUnit {
-            device: FlashDevice { name: "jz_sfc".into(), whole },
+            device: FlashDevice {
+                name: "jz_sfc".into(),
+                whole,
+            },
             chip: &mut self.flash,
             file_systems: &mut self.files,
         };
@@ -128,7 +144,11 @@ impl Bench {
         let ended = run(&mut card, Ok(unit), &self.chip, &mut desk, &mut reporter);
         let json = record.to_json().expect("JSON");
         let result = serde_json::from_str(&json).expect("JSON");
-        Told { ended, events, result }
+        Told {
+            ended,
+            events,
+            result,
+        }
     }
 
     /// The card's files, without the backups.
@@ -145,7 +165,10 @@ impl Bench {
             expected.insert(format!("{KERNEL}.wz_flash-helper"), kernel);
         }
         assert_eq!(self.card.files(), expected);
-        assert_eq!((self.flash.wear().erases, self.flash.wear().bytes_programmed), (0, 0));
+        assert_eq!(
+            (self.flash.wear().erases, self.flash.wear().bytes_programmed),
+            (0, 0)
+        );
     }
 }
 
@@ -153,30 +176,62 @@ impl Bench {
 fn a_backup_run_ends_in_success_with_the_kernel_put_away_and_flash_read_about_once() {
     let mut bench = bench(BACKUP);
     let told = bench.run();
-    assert_eq!(told.ended, Ended { outcome: Outcome::Success, kernel_is_bootable: false });
+    assert_eq!(
+        told.ended,
+        Ended {
+            outcome: Outcome::Success,
+            kernel_is_bootable: false
+        }
+    );
     assert_eq!(told.result["outcome"], "success");
     assert_eq!(told.result["camera"]["model"], "v3");
     assert_eq!(told.result["operations"][0]["done"], true);
     let saved = &bench.card.files()["wz_flash-helper/backup/stock/0001/stock_t31x_all.bin"];
     assert!(saved == bench.flash.content(), "the whole chip");
-    assert!(bench.others().contains_key(&format!("{KERNEL}.wz_flash-helper")));
+    assert!(
+        bench
+            .others()
+            .contains_key(&format!("{KERNEL}.wz_flash-helper"))
+    );
     assert!(!bench.others().contains_key(KERNEL));
     assert!(bench.flash.wear().bytes_read <= Size::mib(16).get() * 105 / 100);
-    assert_eq!((bench.flash.wear().erases, bench.flash.wear().bytes_programmed), (0, 0));
+    assert_eq!(
+        (
+            bench.flash.wear().erases,
+            bench.flash.wear().bytes_programmed
+        ),
+        (0, 0)
+    );
 }
 
 #[test]
 fn a_second_run_makes_a_second_backup() {
     let mut bench = bench(BACKUP);
     bench.run();
-    bench.card = bench.card.clone().with(&CardPath::root().join(KERNEL), b"a kernel");
-    assert_eq!(bench.run().ended.outcome, Outcome::Refused, "128M have no room for two");
+    bench.card = bench
+        .card
+        .clone()
+        .with(&CardPath::root().join(KERNEL), b"a kernel");
+    assert_eq!(
+        bench.run().ended.outcome,
+        Outcome::Refused,
+        "128M have no room for two"
+    );
     let again = SimCard::new(Size::mib(256));
-    bench.card = bench.card.files().iter().fold(again, |card, (path, content)| {
-        card.with(&CardPath::root().join(path), content)
-    });
+    bench.card = bench
+        .card
+        .files()
+        .iter()
+        .fold(again, |card, (path, content)| {
+            card.with(&CardPath::root().join(path), content)
+        });
     assert_eq!(bench.run().ended.outcome, Outcome::Success);
-    assert!(bench.card.folders().contains(&"wz_flash-helper/backup/stock/0002".into()));
+    assert!(
+        bench
+            .card
+            .folders()
+            .contains(&"wz_flash-helper/backup/stock/0002".into())
+    );
 }
 
 #[rstest]
@@ -215,7 +270,10 @@ fn without_a_configuration_the_kernel_is_put_away_all_the_same() {
     bench.card = SimCard::new(Size::mib(64)).with(&CardPath::root().join(KERNEL), b"a kernel");
     let before = bench.card.files();
     let told = bench.run();
-    assert!(matches!(told.refusals()[..], [Problem::ConfigMissing { .. }]));
+    assert!(matches!(
+        told.refusals()[..],
+        [Problem::ConfigMissing { .. }]
+    ));
     bench.assert_untouched(&before);
 }
 
@@ -246,8 +304,14 @@ fn an_unknown_chip_is_refused_with_what_it_says_of_itself(#[case] chip: ChipEvid
 fn a_chip_is_known_by_its_registers() {
     let mut bench = bench("backup_partitions=\"yes\"\ndry_run=\"yes\"\n");
     bench.chip = ChipEvidence::Registers(vec![
-        Register { address: 0x1300_002C, value: Some(0x1003_1000) },
-        Register { address: 0x1354_0238, value: Some(0x2222_0000) },
+        Register {
+            address: 0x1300_002C,
+            value: Some(0x1003_1000),
+        },
+        Register {
+            address: 0x1354_0238,
+            value: Some(0x2222_0000),
+        },
     ]);
     assert_eq!(bench.run().result["camera"]["chip"], "t31x");
 }
@@ -258,8 +322,10 @@ fn a_chip_that_shows_half_its_size_is_refused() {
     bench.flash = stock_flash(Size::mib(8));
     let before = bench.card.files();
     let told = bench.run();
-    assert!(matches!(told.refusals()[..], [Problem::FlashSize { found, .. }]
-        if *found == Size::mib(8)));
+    assert!(
+        matches!(told.refusals()[..], [Problem::FlashSize { found, .. }]
+        if *found == Size::mib(8))
+    );
     bench.assert_untouched(&before);
 }
 
@@ -275,7 +341,10 @@ fn an_unknown_firmware_still_gets_its_whole_chip_saved() {
     let told = bench.run();
     assert_eq!(told.ended.outcome, Outcome::Success);
     let files = bench.card.files();
-    let names: Vec<&String> = files.keys().filter(|path| path.contains("/backup/")).collect();
+    let names: Vec<&String> = files
+        .keys()
+        .filter(|path| path.contains("/backup/"))
+        .collect();
     assert_eq!(
         names,
         [
@@ -297,7 +366,12 @@ fn an_unknown_model_is_a_remark(#[case] files: Files, #[case] outcome: Outcome) 
     let told = bench.run();
     assert_eq!(told.ended.outcome, outcome);
     assert!(told.codes("remarks").contains(&"WZ-0455".to_owned()));
-    assert!(bench.card.folders().contains(&"wz_flash-helper/backup/stock/0001".into()));
+    assert!(
+        bench
+            .card
+            .folders()
+            .contains(&"wz_flash-helper/backup/stock/0001".into())
+    );
 }
 
 #[test]
@@ -321,7 +395,10 @@ fn a_dry_run_prints_the_plan_and_changes_only_the_kernels_name() {
     let told = bench.run();
     assert_eq!(told.ended.outcome, Outcome::DryRun);
     let plan = told.result["plan"].as_array().expect("a plan");
-    assert!(plan.iter().any(|line| line.as_str().is_some_and(|l| l.contains("stock_t31x_all.bin"))));
+    assert!(plan.iter().any(|line| {
+        line.as_str()
+            .is_some_and(|l| l.contains("stock_t31x_all.bin"))
+    }));
     bench.assert_untouched(&before);
 }
 
@@ -329,7 +406,13 @@ fn a_dry_run_prints_the_plan_and_changes_only_the_kernels_name() {
 fn the_second_copy_can_be_turned_off() {
     let mut bench = bench("backup_partitions=\"yes\"\nsecondary_backup=\"no\"\n");
     assert_eq!(bench.run().ended.outcome, Outcome::Success);
-    assert!(!bench.card.folders().iter().any(|folder| folder.contains("Wyze_factory_backup")));
+    assert!(
+        !bench
+            .card
+            .folders()
+            .iter()
+            .any(|folder| folder.contains("Wyze_factory_backup"))
+    );
 }
 
 #[test]
@@ -338,7 +421,13 @@ fn a_read_only_card_is_refused_and_the_kernel_known_to_be_bootable() {
     bench.card.break_it(SimFault::ReadOnly);
     let before = bench.card.files();
     let told = bench.run();
-    assert_eq!(told.ended, Ended { outcome: Outcome::Refused, kernel_is_bootable: true });
+    assert_eq!(
+        told.ended,
+        Ended {
+            outcome: Outcome::Refused,
+            kernel_is_bootable: true
+        }
+    );
     assert_eq!(bench.card.files(), before);
 }
 
@@ -348,7 +437,10 @@ fn a_kernel_in_another_spelling_is_put_away_too() {
     let name = KERNEL.to_uppercase();
     bench.card = SimCard::new(Size::mib(128)).with(&CardPath::root().join(&name), b"a kernel");
     bench.run();
-    assert_eq!(bench.card.files().into_keys().next(), Some(format!("{name}.wz_flash-helper")));
+    assert_eq!(
+        bench.card.files().into_keys().next(),
+        Some(format!("{name}.wz_flash-helper"))
+    );
 }
 
 #[test]
@@ -368,6 +460,10 @@ fn a_broken_profile_on_the_card_is_refused_by_name() {
     let before = bench.card.files();
     let told = bench.run();
     assert!(!told.codes("refusals").is_empty());
-    assert!(told.refusals()[0].what().contains("mine.toml"), "{}", told.refusals()[0]);
+    assert!(
+        told.refusals()[0].what().contains("mine.toml"),
+        "{}",
+        told.refusals()[0]
+    );
     bench.assert_untouched(&before);
 }

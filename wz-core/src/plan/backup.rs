@@ -154,7 +154,10 @@ pub fn plan_backup(
 
 /// The second folder, where the firmware's profile names one and the owner wants it.
 pub fn secondary_folder(camera: &Camera, wanted: bool) -> Option<CardPath> {
-    camera.secondary_backup.as_deref().filter(|_| wanted)
+    camera
+        .secondary_backup
+        .as_deref()
+        .filter(|_| wanted)
         .map(|name| CardPath::root().join(name))
 }
 
