@@ -7,6 +7,7 @@ use super::firmware::Firmware;
 use super::parse::{Profile, parse};
 use super::soc::{Chip, Registers, Soc};
 use crate::event::Problem;
+use crate::units::Size;
 
 /// Path and content of every file under `profiles/`, in the order of their paths.
 const BUILTIN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/profiles.rs"));
@@ -200,6 +201,9 @@ impl Family {
 }
 
 impl ProfileFile {
+    /// No profile is longer; what is, is not read.
+    pub const LARGEST: Size = Size::kib(64);
+
     /// A file with this path below the folder of profiles.
     pub fn new(path: impl Into<String>, content: impl Into<Vec<u8>>) -> Self {
         Self {
@@ -210,21 +214,4 @@ impl ProfileFile {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_is_wrong_with_the_builtin_profiles() {
-        let files: Vec<ProfileFile> = BUILTIN
-            .iter()
-            .map(|(path, text)| ProfileFile::new(*path, *text))
-            .collect();
-        let (catalogue, problems) = Catalogue::default().add(&files);
-        assert_eq!(problems, []);
-        assert_eq!(catalogue.problems(), []);
-        assert_eq!(
-            catalogue.socs().map(|soc| &soc.name).collect::<Vec<_>>(),
-            ["t20", "t31"]
-        );
-    }
-}
+mod tests;
