@@ -151,7 +151,7 @@ impl Catalogue {
     fn add(mut self, files: &[ProfileFile]) -> (Self, Vec<Problem>) {
         let mut problems = Vec::new();
         let mut firmwares = Vec::new();
-        for file in files {
+        for file in files.iter().filter(|file| !file.is_litter()) {
             match parse(file) {
                 Ok(Profile::Soc(soc)) => self.put_soc(soc),
                 Ok(Profile::Firmware(firmware)) => firmwares.push(firmware),
@@ -203,6 +203,16 @@ impl Family {
 impl ProfileFile {
     /// No profile is longer; what is, is not read.
     pub const LARGEST: Size = Size::kib(64);
+
+    /// Whether it is what a desktop leaves in every folder that it shows.
+    fn is_litter(&self) -> bool {
+        let name = self.path.rsplit('/').next().unwrap_or_default();
+        let of_windows = ["thumbs.db", "desktop.ini"];
+        name.starts_with('.')
+            || of_windows
+                .iter()
+                .any(|litter| name.eq_ignore_ascii_case(litter))
+    }
 
     /// A file with this path below the folder of profiles.
     pub fn new(path: impl Into<String>, content: impl Into<Vec<u8>>) -> Self {

@@ -267,6 +267,16 @@ fn a_firmware_for_a_soc_that_nobody_knows_is_refused() {
     assert!(matches!(&problems[..], [Problem::ProfileWithoutSoc { soc, .. }] if soc == "t99"));
 }
 
+#[rstest]
+#[case(".DS_Store")]
+#[case("t31/._stock.toml")]
+#[case("t31/Thumbs.db")]
+#[case("desktop.ini")]
+fn what_a_desktop_leaves_behind_is_passed_over(#[case] path: &str) {
+    let card = [ProfileFile::new(path, b"\0\xff".as_slice())];
+    assert!(Catalogue::builtin().with_card_profiles(&card).is_ok());
+}
+
 #[test]
 fn all_that_is_wrong_with_a_card_is_told_at_once() {
     let misfit = builtin_text("t31/stock.toml").replace("\"1984K\"", "\"1985K\"");
