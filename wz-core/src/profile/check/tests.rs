@@ -36,6 +36,7 @@ fn a_mistake_in_a_soc_is_found(#[case] old: &str, #[case] new: &str, #[case] wan
 
 #[rstest]
 #[case::not_whole_blocks("size = \"384K\"", "size = \"380K\"", &["WZ-0421", "WZ-0423"])]
+#[case::not_at_a_block("size = \"384K\"", "gap_before = \"4K\"\nsize = \"380K\"", &["WZ-0421"])]
 #[case::larger_than_the_chip("size = \"384K\"", "size = \"448K\"", &["WZ-0420", "WZ-0423"])]
 #[case::beyond_64_bits("size = \"384K\"", "size = \"0xffffffffffff8000\"", &["WZ-0420", "WZ-0421", "WZ-0423"])]
 #[case::empty_partition("size = \"384K\"", "gap_before = \"384K\"\nsize = 0", &["WZ-0420"])]
@@ -82,10 +83,23 @@ fn a_mistake_among_layouts_is_found(#[case] old: &str, #[case] new: &str, #[case
     "name = \"cfg\"\nsize = \"384K\"",
     "name = \"cfg\"\ngap_before = \"64K\"\nsize = \"320K\""
 )]
-#[case::at_the_end("name = \"factory\"", "name = \"factory\"\ngap_at_end = \"0\"")]
 #[case::offset_that_is_right("size = \"384K\"", "offset = \"0xF90000\"\nsize = \"384K\"")]
 fn a_gap_that_is_declared_is_fine(#[case] old: &str, #[case] new: &str) {
     assert_eq!(codes("t31/stock.toml", old, new), BTreeSet::new());
+}
+
+#[test]
+fn a_gap_at_the_end_is_part_of_the_layout() {
+    let shorter = T31_STOCK.replace(
+        "name = \"para\"\nsize = \"64K\"",
+        "name = \"para\"\nsize = \"32K\"",
+    );
+    let declared = shorter.replace("[[layout]]", "[[layout]]\ngap_at_end = \"32K\"");
+    let with = |text: &str| {
+        Catalogue::builtin().with_card_profiles(&[ProfileFile::new("t31/stock.toml", text)])
+    };
+    assert!(with(&shorter).is_err());
+    assert!(with(&declared).is_ok());
 }
 
 #[test]
