@@ -390,12 +390,17 @@ problems! {
         "The profile \"{file}\" is for the SoC \"{soc}\", which has no soc.toml"
         => "Put a \"{soc}/soc.toml\" beside it, or move it to the folder of its SoC.";
 
+    /// A file among the profiles on the card is far too large for one.
+    ProfileTooLarge = 406 { file: String, size: Size, largest: Size }
+        "The profile \"{file}\" has {size}; none is larger than {largest}"
+        => "Take it off the card, or look what it really is.";
+
     /// A name in a profile cannot be part of a file name, or is used for something else.
     ProfileNameUnsafe = 410 { file: String, name: String }
         "The profile \"{file}\" uses the name \"{name}\", which is not possible or taken"
-        => "Use lower case letters, digits, _ and -, at most 32; \"all\", \"firmware\" and \"unknown\" are taken.";
+        => "Use lower case letters, digits, _ and -, at most 32; \"all\", \"firmware\", \"unknown\" and \"soc\" are taken.";
 
-    /// A name in a profile cannot be that of a file on the card.
+    /// A name in a profile cannot be that of a file on the card, or is that of our own folder.
     ProfileCardName = 411 { file: String, name: String }
         "The profile \"{file}\" expects \"{name}\" on the card, which is no safe file name"
         => "Use letters, digits, _, - and dots inside the name, at most 64 characters.";
