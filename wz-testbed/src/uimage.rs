@@ -10,12 +10,17 @@
 //! This is a second reading of the format on purpose: it judges what `wz-core` and `wz` write.
 
 use std::fmt;
-use std::io::{Cursor, Read};
+use std::io::Read;
+
+use lzma_rust2::LzmaReader;
 
 use crate::elf;
 
 pub(crate) const HEADER: usize = 64;
 pub(crate) const MAGIC: [u8; 4] = [0x27, 0x05, 0x19, 0x56];
+
+/// What unpacking may take: a dictionary of 64 MiB.
+const LZMA_MEMORY_KIB: u32 = 66 * 1024;
 
 const OS_LINUX: u8 = 5;
 const ARCH_MIPS: u8 = 5;
@@ -132,8 +137,11 @@ impl Uimage<'_> {
                     .read_to_end(&mut out)
                     .map_err(|e| Refusal::Unpack(format!("gzip: {e}")))?;
             }
-            3 => lzma_rs::lzma_decompress(&mut Cursor::new(self.data), &mut out)
-                .map_err(|e| Refusal::Unpack(format!("LZMA: {e:?}")))?,
+            3 => {
+                LzmaReader::new_mem_limit(self.data, LZMA_MEMORY_KIB, None)
+                    .and_then(|mut lzma| lzma.read_to_end(&mut out))
+                    .map_err(|e| Refusal::Unpack(format!("LZMA: {e}")))?;
+            }
             other => return Err(Refusal::Unpack(format!("unknown compression {other}"))),
         }
         Ok(out)
@@ -191,6 +199,7 @@ impl fmt::Display for Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use lzma_rust2::{LzmaOptions, LzmaWriter};
     use rstest::rstest;
     use std::io::Write;
 
@@ -269,9 +278,10 @@ mod tests {
 
     #[test]
     fn lzma_is_unpacked() {
-        let mut lzma = Vec::new();
-        lzma_rs::lzma_compress(&mut Cursor::new(b"kernel"), &mut lzma).unwrap();
-        let mut image = build("test", 0, 0, &lzma);
+        let options = LzmaOptions::with_preset(1);
+        let mut lzma = LzmaWriter::new_use_header(Vec::new(), &options, Some(6)).unwrap();
+        lzma.write_all(b"kernel").unwrap();
+        let mut image = build("test", 0, 0, &lzma.finish().unwrap());
         image[31] = 3;
 
         let image = with_new_header_crc(image);
