@@ -1,4 +1,5 @@
 //! Everything that decides: profiles, configuration, detection, plans and their execution.
 
 pub mod event;
+pub mod profile;
 pub mod units;

@@ -81,6 +81,92 @@ problems! {
     ConfigMissing = 101 { file: String }
         "There is no \"{file}\" on the card"
         => "Copy the whole wz_flash-helper folder to the card again; general.conf says what the camera is to do.";
+
+    /// A profile on the card is no valid TOML, misses a field or has one that does not exist.
+    ProfileUnreadable = 401 { file: String, line: usize, column: usize, reason: String }
+        "The profile \"{file}\" cannot be read at line {line}, column {column}: {reason}"
+        => "Correct that line, or take the file off the card; docs/adding-a-camera.md lists the fields.";
+
+    /// A profile on the card is not text.
+    ProfileNotText = 402 { file: String, byte: usize }
+        "The profile \"{file}\" is no UTF-8 text from byte {byte} on"
+        => "Save it again as UTF-8, or take it off the card.";
+
+    /// A file among the profiles on the card is not where a profile can be.
+    ProfileMisplaced = 403 { file: String }
+        "The file \"{file}\" is no profile: profiles are named <soc>/<firmware>.toml and <soc>/soc.toml"
+        => "Move it to the folder of its SoC, such as profiles/t31, or take it off the card.";
+
+    /// A profile and its file have different names.
+    ProfileMisnamed = 404 { file: String, name: String, expected: String }
+        "The profile in \"{file}\" calls itself \"{name}\", not \"{expected}\""
+        => "Give the file and the name in it the same spelling.";
+
+    /// A firmware's profile is for a SoC that has none.
+    ProfileWithoutSoc = 405 { file: String, soc: String }
+        "The profile \"{file}\" is for the SoC \"{soc}\", which has no soc.toml"
+        => "Put a \"{soc}/soc.toml\" beside it, or move it to the folder of its SoC.";
+
+    /// A name in a profile cannot be part of a file name, or is used for something else.
+    ProfileNameUnsafe = 410 { file: String, name: String }
+        "The profile \"{file}\" uses the name \"{name}\", which is not possible or taken"
+        => "Use lower case letters, digits, _ and -, at most 32; \"all\", \"firmware\" and \"unknown\" are taken.";
+
+    /// A name in a profile cannot be that of a file on the card.
+    ProfileCardName = 411 { file: String, name: String }
+        "The profile \"{file}\" expects \"{name}\" on the card, which is no safe file name"
+        => "Use letters, digits, _, - and dots inside the name, at most 64 characters.";
+
+    /// Two things in a profile that must differ have the same name; the card ignores upper and lower case.
+    ProfileNameRepeated = 412 { file: String, name: String }
+        "The profile \"{file}\" uses the name \"{name}\" twice"
+        => "Rename one of the two.";
+
+    /// Two chips have the same name or answer the same ids.
+    ProfileChipRepeated = 413 { file: String, chip: String, other: String }
+        "The chip \"{chip}\" in the profile \"{file}\" cannot be told from \"{other}\""
+        => "Give every chip a name of its own and the ids that it alone answers.";
+
+    /// Erase block and page do not divide the flash chip.
+    ProfileFlashGeometry = 414 { file: String }
+        "The flash chip in the profile \"{file}\" does not consist of whole erase blocks of whole pages"
+        => "Correct size, erase_block and page.";
+
+    /// A profile speaks of a part of flash that is empty or not inside the chip.
+    ProfileOutsideFlash = 420 { file: String, region: Region, chip: Size }
+        "The profile \"{file}\" speaks of {region}, which is not inside a chip of {chip}"
+        => "Correct its offset or its size.";
+
+    /// A partition does not start and end at an erase block.
+    ProfilePartitionUnaligned = 421 { file: String, layout: String, partition: String, region: Region, block: Size }
+        "The partition \"{partition}\" ({region}) in the layout \"{layout}\" of the profile \"{file}\" is not made of whole erase blocks of {block}"
+        => "Correct its size, or that of a partition before it.";
+
+    /// The offset that is written down for a partition is not where the one before it ends: the two
+    /// overlap, or there is a gap that is not declared.
+    ProfilePartitionMisplaced = 422 { file: String, layout: String, partition: String, stated: Offset, end: Offset }
+        "The partition \"{partition}\" in the layout \"{layout}\" of the profile \"{file}\" is said to be at {stated}, but what stands before it ends at {end}"
+        => "Correct the sizes before it, or declare the gap with gap_before.";
+
+    /// The partitions of a layout do not fill the chip.
+    ProfileLayoutSize = 423 { file: String, layout: String, end: Offset, chip: Size }
+        "The layout \"{layout}\" of the profile \"{file}\" ends at {end}, but the chip has {chip}"
+        => "Correct the sizes, or declare what is not used with gap_at_end.";
+
+    /// Two layouts of a firmware have rules that hold for the same flash.
+    ProfileLayoutsAlike = 424 { file: String, first: String, second: String }
+        "The layouts \"{first}\" and \"{second}\" of the profile \"{file}\" cannot be told apart"
+        => "Give one of them evidence that the other does not have.";
+
+    /// Two firmwares of a SoC have rules that hold for the same flash.
+    ProfileFirmwaresAlike = 425 { file: String, other: String }
+        "The firmwares of the profiles \"{other}\" and \"{file}\" cannot be told apart"
+        => "Give one of them a sign in [[detect.firmware]] that the other does not have.";
+
+    /// A rule of a profile can never hold, always holds, or contradicts another part of the profile.
+    ProfileRule = 426 { file: String, rule: String, reason: String }
+        "In the profile \"{file}\", {rule} {reason}"
+        => "Correct it; docs/adding-a-camera.md explains every field.";
 }
 
 impl fmt::Display for Problem {

@@ -1,0 +1,174 @@
+//! How a firmware divides the flash chip.
+
+use serde::Deserialize;
+
+use super::detect::Clue;
+use crate::units::{Offset, Region, Size};
+
+/// One way in which a firmware divides flash. The whole chip is not a partition: it is always there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// `factory`, `2024`: unique within its firmware.
+    pub name: String,
+    /// Any of these selects the layout. Empty if the firmware has no other.
+    pub evidence: Vec<Clue>,
+    partitions: Vec<Partition>,
+    end: Offset,
+}
+
+/// A named stretch of flash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Partition {
+    /// Stands in the names of images: `stock_t31x_<name>.bin`.
+    pub name: String,
+    /// Where it is.
+    pub region: Region,
+    /// What is in it.
+    pub format: Format,
+    /// Whether it holds files of the owner, which Backup archives as `.tar.gz`.
+    pub user_data: bool,
+    /// What Switch does with it to make a working camera.
+    pub switch: SwitchAction,
+    /// What Switch does with it when all partitions are asked for.
+    pub switch_all: SwitchAction,
+    pub(super) stated_offset: Option<Offset>,
+}
+
+/// What a partition holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// No file system.
+    Raw,
+    /// JFFS2, writable.
+    Jffs2,
+    /// SquashFS, read-only.
+    Squashfs,
+    /// FAT.
+    Vfat,
+}
+
+/// What Switch does with a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SwitchAction {
+    /// Writes its image.
+    Write,
+    /// Makes it blank.
+    Erase,
+    /// Makes an empty file system of its format.
+    Format,
+    /// Keeps what is there.
+    Leave,
+}
+
+impl Layout {
+    pub(super) fn new(source: LayoutSource) -> Self {
+        let mut end = Offset::ZERO;
+        let mut partitions = Vec::with_capacity(source.partitions.len());
+        for source in source.partitions {
+            let offset = end + source.gap_before;
+            end = offset + source.size;
+            partitions.push(Partition::new(source, offset));
+        }
+        Self {
+            name: source.name,
+            evidence: source.evidence,
+            partitions,
+            end: end + source.gap_at_end,
+        }
+    }
+
+    /// In the order of flash.
+    pub fn partitions(&self) -> &[Partition] {
+        &self.partitions
+    }
+
+    /// The partition of this name.
+    pub fn partition(&self, name: &str) -> Option<&Partition> {
+        self.partitions.iter().find(|p| p.name == name)
+    }
+
+    /// The partition that the boot ROM starts from: the one at the start of flash.
+    pub fn boot(&self) -> Option<&Partition> {
+        self.partitions
+            .first()
+            .filter(|p| p.region.offset == Offset::ZERO)
+    }
+
+    /// The partitions that Backup archives.
+    pub fn user_data(&self) -> impl Iterator<Item = &Partition> {
+        self.partitions.iter().filter(|p| p.user_data)
+    }
+
+    /// The first offset behind all partitions and declared gaps: the size of the chip.
+    pub fn end(&self) -> Offset {
+        self.end
+    }
+}
+
+impl Partition {
+    fn new(source: PartitionSource, offset: Offset) -> Self {
+        Self {
+            name: source.name,
+            region: Region::new(offset, source.size),
+            format: source.format,
+            user_data: source.user_data,
+            switch: source.switch,
+            switch_all: source.switch_all,
+            stated_offset: source.offset,
+        }
+    }
+}
+
+impl Format {
+    /// The name that the kernel mounts it by, if it can be mounted.
+    pub const fn file_system(self) -> Option<&'static str> {
+        match self {
+            Self::Raw => None,
+            Self::Jffs2 => Some("jffs2"),
+            Self::Squashfs => Some("squashfs"),
+            Self::Vfat => Some("vfat"),
+        }
+    }
+
+    /// Whether an empty one can be made in place.
+    pub const fn can_be_made(self) -> bool {
+        matches!(self, Self::Jffs2 | Self::Vfat)
+    }
+}
+
+/// A `[[layout]]` as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LayoutSource {
+    name: String,
+    #[serde(default)]
+    evidence: Vec<Clue>,
+    #[serde(default)]
+    gap_at_end: Size,
+    #[serde(rename = "partition")]
+    partitions: Vec<PartitionSource>,
+}
+
+/// A `[[layout.partition]]` as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PartitionSource {
+    name: String,
+    offset: Option<Offset>,
+    #[serde(default)]
+    gap_before: Size,
+    size: Size,
+    format: Format,
+    #[serde(default)]
+    user_data: bool,
+    #[serde(default = "write")]
+    switch: SwitchAction,
+    #[serde(default = "write")]
+    switch_all: SwitchAction,
+}
+
+const fn write() -> SwitchAction {
+    SwitchAction::Write
+}
