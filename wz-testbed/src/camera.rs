@@ -9,6 +9,7 @@ use crate::card::Card;
 use crate::card_contents::CardContents;
 use crate::error::{Doing, Error, Result};
 use crate::evidence::Evidence;
+use crate::firmware::Firmware;
 use crate::nbd::{CardTraffic, Faults, FaultyCard};
 use crate::qemu::{CardDrive, Hardware};
 use crate::run::Run;
@@ -37,6 +38,11 @@ pub struct Camera {
 }
 
 impl Camera {
+    /// A camera with this firmware, on the chip that it is for.
+    pub fn of(firmware: &Firmware) -> CameraBuilder {
+        Self::with_flash(firmware.chip(), firmware.image())
+    }
+
     /// A camera with this SoC (`t31x`, a chip's name in its profile) and a flash chip with this
     /// content; the chip is as large as that.
     pub fn with_flash(chip: &str, content: impl Into<Vec<u8>>) -> CameraBuilder {
@@ -189,6 +195,13 @@ fn flash_file(dir: &Path) -> PathBuf {
 }
 
 impl CameraBuilder {
+    /// With another SoC (`t31al`).
+    #[must_use]
+    pub fn chip(mut self, name: &str) -> Self {
+        self.chip = name.to_owned();
+        self
+    }
+
     /// With this card in the slot.
     #[must_use]
     pub fn card(mut self, card: Card) -> Self {

@@ -19,7 +19,7 @@ const ERASE_BLOCK: &str = "32KiB";
 pub(crate) fn squashfs(tree: &Tree) -> Result<Vec<u8>> {
     let work = Work::new(tree)?;
     let options = "-noappend -quiet -no-progress -comp xz -b 256K -all-root -no-xattrs \
-                   -all-time 0 -mkfs-time 0 -no-pad -processors 1";
+                   -all-time 0 -mkfs-time 0 -nopad -processors 1";
     let files = [work.files.as_os_str(), work.image.as_os_str()];
     let options = options.split_whitespace().map(OsStr::new);
     tool::run("mksquashfs", files.into_iter().chain(options))?;

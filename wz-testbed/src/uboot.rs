@@ -221,3 +221,126 @@ impl fmt::Display for Booted {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::card::{Card, CardLayout};
+    use crate::firmware::Firmware;
+    use rstest::rstest;
+    use wz_core::units::Offset;
+
+    const NAME: &str = "factory_t31_ZMC6tiIDQN";
+
+    fn stock() -> Firmware {
+        Firmware::of("t31", "stock").unwrap()
+    }
+
+    fn kernel() -> Vec<u8> {
+        uimage::build("SD", 0x8001_0000, 0x8001_0400, b"kernel")
+    }
+
+    fn boot(firmware: &Firmware, card: Option<Card>) -> Decision {
+        let dir = tempfile::tempdir().unwrap();
+        let image = dir.path().join("card.img");
+        if let Some(card) = &card {
+            card.write_image(&image).unwrap();
+        }
+        power_on(firmware.image(), card.map(|_| image.as_path())).unwrap()
+    }
+
+    #[rstest]
+    #[case::as_instructed(CardLayout::Fat32)]
+    #[case::fat16(CardLayout::Fat16)]
+    #[case::no_partition_table(CardLayout::NoPartitionTable)]
+    fn a_good_kernel_under_the_right_name_is_booted(#[case] layout: CardLayout) {
+        let decision = boot(
+            &stock(),
+            Some(Card::new().layout(layout).with(NAME, kernel())),
+        );
+
+        assert_eq!(decision.booted, Booted::sd_kernel(NAME));
+        assert!(decision.kernel.unwrap().ends_with(b"kernel"));
+    }
+
+    #[rstest]
+    #[case::no_card(None, "no card")]
+    #[case::empty_card(Some(Card::new()), "No such file or directory")]
+    #[case::wrong_name(Some(Card::new().with("factory_t31", kernel())), "No such file")]
+    #[case::renamed(
+        Some(Card::new().with("factory_t31_ZMC6tiIDQN.wz_flash-helper", kernel())),
+        "No such file"
+    )]
+    #[case::exfat(Some(Card::new().layout(CardLayout::Exfat)), "no FAT file system")]
+    #[case::no_uimage(Some(Card::new().with(NAME, "text")), "Bad Magic Number")]
+    #[case::flipped_bit(Some(Card::new().with(NAME, flipped(kernel()))), "Bad Data CRC")]
+    #[case::cut_off(Some(Card::new().with(NAME, &kernel()[..66])), "66 bytes, but the header")]
+    #[case::too_large(Some(Card::new().with(NAME, vec![0; 10_027_073])), "but at most 10027072")]
+    fn else_the_installed_firmware_is_booted(#[case] card: Option<Card>, #[case] why: &str) {
+        let decision = boot(&stock(), card);
+
+        assert_eq!(decision.booted, Booted::whole_firmware("stock"));
+        assert!(decision.said[0].contains(why), "{:?}", decision.said);
+        assert!(decision.kernel.is_none());
+    }
+
+    #[test]
+    fn names_are_tried_in_the_order_of_the_boot_loader() {
+        let thingino = Firmware::of("t31", "thingino").unwrap();
+        let names = &thingino.profile().sd_kernels;
+        let card = Card::new()
+            .with(&names[1], flipped(kernel()))
+            .with(&names[2], kernel())
+            .with(&names[3], kernel());
+
+        assert_eq!(
+            boot(&thingino, Some(card)).booted,
+            Booted::sd_kernel(&names[2])
+        );
+    }
+
+    #[rstest]
+    #[case::kernel("kernel", "kernel at 0x40000: Bad Magic Number")]
+    #[case::rootfs("rootfs", "rootfs: no whole squashfs")]
+    fn a_blank_partition_is_damage(#[case] partition: &str, #[case] damage: &str) {
+        let decision = boot(&stock().with_blank(partition).unwrap(), None);
+
+        let Booted::Firmware { damage: found, .. } = decision.booted else {
+            panic!("{}", decision.booted);
+        };
+        assert_eq!(found, [damage]);
+    }
+
+    #[rstest]
+    #[case::kernel(0x4_0000 + 0x10_0000, "kernel at 0x40000: Bad Data CRC")]
+    #[case::rootfs(0x23_0000 + 0x60, "rootfs: ")]
+    fn a_half_written_partition_is_damage(#[case] at: u64, #[case] damage: &str) {
+        let decision = boot(&stock().with_bytes(Offset::bytes(at), &[0xff; 4096]), None);
+
+        let Booted::Firmware { damage: found, .. } = decision.booted else {
+            panic!("{}", decision.booted);
+        };
+        assert!(
+            found.len() == 1 && found[0].starts_with(damage),
+            "{found:?}"
+        );
+    }
+
+    #[rstest]
+    #[case::blank_spl(0, Dead::UsbBoot)]
+    #[case::blank_block(0x8000, Dead::BadBootloader)]
+    fn without_a_boot_loader_nothing_is_booted(#[case] at: u64, #[case] why: Dead) {
+        let flash = stock().with_bytes(Offset::bytes(at), &[0xff; 0x8000]);
+
+        let decision = boot(&flash, Some(Card::new().with(NAME, kernel())));
+
+        assert_eq!(decision.booted, Booted::Nothing { why });
+    }
+
+    fn flipped(mut image: Vec<u8>) -> Vec<u8> {
+        if let Some(last) = image.last_mut() {
+            *last ^= 1;
+        }
+        image
+    }
+}
