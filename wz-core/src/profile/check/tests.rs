@@ -37,6 +37,7 @@ fn a_mistake_in_a_soc_is_found(#[case] old: &str, #[case] new: &str, #[case] wan
 #[rstest]
 #[case::not_whole_blocks("size = \"384K\"", "size = \"380K\"", &["WZ-0421", "WZ-0423"])]
 #[case::not_at_a_block("size = \"384K\"", "gap_before = \"4K\"\nsize = \"380K\"", &["WZ-0421"])]
+#[case::not_up_to_a_block("size = \"64K\"\nformat", "size = \"60K\"\nformat", &["WZ-0421", "WZ-0423"])]
 #[case::larger_than_the_chip("size = \"384K\"", "size = \"448K\"", &["WZ-0420", "WZ-0423"])]
 #[case::beyond_64_bits("size = \"384K\"", "size = \"0xffffffffffff8000\"", &["WZ-0420", "WZ-0421", "WZ-0423"])]
 #[case::empty_partition("size = \"384K\"", "gap_before = \"384K\"\nsize = 0", &["WZ-0420"])]
