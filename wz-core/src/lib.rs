@@ -1,5 +1,22 @@
 //! Everything that decides: profiles, configuration, detection, plans and their execution.
+//!
+//! Data flows one way: card and flash, detection, request, plan, execution, report. A module knows
+//! only those that stand above it here.
+
+pub mod units;
 
 pub mod event;
+
 pub mod profile;
-pub mod units;
+
+pub mod image;
+
+pub mod card;
+
+pub mod flash;
+
+pub mod plan;
+
+pub mod execute;
+
+pub mod report;

@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use crate::units::{Offset, Region, Size};
+use crate::units::{Region, Size};
 
 /// A stable number, printed as `WZ-0231`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,6 +81,82 @@ problems! {
     ConfigMissing = 101 { file: String }
         "There is no \"{file}\" on the card"
         => "Copy the whole wz_flash-helper folder to the card again; general.conf says what the camera is to do.";
+
+    /// The kernel saw no card in the slot in time.
+    CardMissing = 201 { seconds: u64 }
+        "No SD card showed up within {seconds} seconds"
+        => "Take the card out, push it in until it clicks, and try again; if that does not help, try another card of at most 32 GB.";
+
+    /// The card holds a file system without a partition table around it.
+    CardWithoutPartitionTable = 202 { device: String }
+        "The card ({device}) has no partition table"
+        => "Format the card anew as FAT32 with an MBR partition table (32 GB or less), or write the ready card image to it.";
+
+    /// The first partition holds something that cannot be mounted as FAT.
+    CardNotFat = 203 { device: String, reason: String }
+        "The card's partition ({device}) is not a FAT file system: {reason}"
+        => "Format the card as FAT32; exFAT and NTFS are not read by cameras.";
+
+    /// The card or its slot is write-protected, or the file system is damaged.
+    CardReadOnly = 204 { device: String }
+        "The card ({device}) cannot be written"
+        => "Check the lock slider of the card or its adapter, let a computer check the card for errors, or use another card. Take it out of the camera now: the camera restarts then.";
+
+    /// There is not enough room for what was asked.
+    CardTooSmall = 205 { needed: Size, free: Size, cluster: Size }
+        "The backup needs {needed} on the card, and {free} are free (files take whole blocks of {cluster})"
+        => "Delete or move files from the card, set secondary_backup=\"no\", or use a larger card.";
+
+    /// The card reported an error.
+    CardFailed = 206 { doing: String, path: String, reason: String }
+        "Could not {doing} \"{path}\" on the card: {reason}"
+        => "Let a computer check the card for errors, or use another card, then run again.";
+
+    /// The card was taken out, or stopped answering, while it was needed.
+    CardGone = 207 { doing: String, path: String }
+        "The card went away while the program tried to {doing} \"{path}\""
+        => "Leave the card in until the camera restarts; if it was in all the time, use another card.";
+
+    /// A file has the name of a folder that is needed.
+    NotAFolder = 208 { path: String }
+        "\"{path}\" on the card is a file, and a folder is needed there"
+        => "Rename or delete that file.";
+
+    /// A file does not hold what was written to it: counterfeit or worn-out cards do this.
+    ReadBackDiffers = 209 { file: String, expected: String, found: String }
+        "\"{file}\" does not read back as it was written: SHA-256 should be {expected} and is {found}"
+        => "This card loses data. Do not use it for anything; run again with another card.";
+
+    /// A file reads back shorter or longer than it was written.
+    ReadBackLength = 210 { file: String, expected: Size, found: Size }
+        "\"{file}\" does not read back as it was written: it should be {expected} long and is {found}"
+        => "This card loses data. Do not use it for anything; run again with another card.";
+
+    /// The SD kernel keeps its name, so the camera would start it again and again.
+    KernelNotPutAway = 211 { name: String, reason: String }
+        "The SD kernel \"{name}\" could not be renamed: {reason}"
+        => "Take the card out of the camera now: the camera restarts then and boots its own firmware.";
+
+    /// No device with the size and type of the camera's flash chip is there.
+    FlashMissing = 301 { expected: Size, found: String }
+        "No NOR flash of {expected} was found; there is: {found}"
+        => "This camera's flash chip is not supported by this SD kernel; report it with wz_flash-helper/initramfs.log.";
+
+    /// The chip shows another size than the profile's. An unknown chip shows up as 8M: a backup of
+    /// it would silently be half of one.
+    FlashSize = 302 { device: String, found: Size, expected: Size }
+        "The flash chip {device} shows {found}, and this camera should have {expected}"
+        => "Nothing was done, since it would be incomplete: the SD kernel does not know this chip. Report it with wz_flash-helper/initramfs.log.";
+
+    /// The flash device exists, but does not answer.
+    FlashUnusable = 303 { device: String, reason: String }
+        "The flash chip {device} cannot be used: {reason}"
+        => "Run again; if it stays, report it with wz_flash-helper/initramfs.log.";
+
+    /// A part of the chip cannot be read.
+    FlashRead = 304 { region: Region, reason: String }
+        "Flash cannot be read at {region}: {reason}"
+        => "Run again; if it stays, the chip is damaged there.";
 
     /// A profile on the card is no valid TOML, misses a field or has one that does not exist.
     ProfileUnreadable = 401 { file: String, line: usize, column: usize, reason: String }
@@ -167,6 +243,71 @@ problems! {
     ProfileRule = 426 { file: String, rule: String, reason: String }
         "In the profile \"{file}\", {rule} {reason}"
         => "Correct it; docs/adding-a-camera.md explains every field.";
+
+    /// The chip's identification is in none of the profiles.
+    ChipUnknown = 451 { ids: String }
+        "This SoC is not known ({ids})"
+        => "Report these numbers and the camera's model; a profile for it can be put on the card (docs/adding-a-camera.md).";
+
+    /// The word on the kernel's command line names no chip.
+    ChipNameUnknown = 452 { name: String, known: String }
+        "The kernel command line says wz.chip={name}, which is no chip of any profile; there are: {known}"
+        => "Correct the command line, or add a profile for the chip.";
+
+    /// What is in flash is none of the firmwares of the profiles.
+    FirmwareUnknown = 453 { soc: String, known: String }
+        "What is in flash is none of the known {soc} firmwares ({known})"
+        => "The whole chip can be saved, single partitions can not. Set manual_current_firmware if you know what it is.";
+
+    /// The firmware is known, the arrangement of its partitions is not.
+    LayoutUnknown = 454 { firmware: String }
+        "The partition layout of this {firmware} is not known"
+        => "The whole chip can be saved, single partitions can not.";
+
+    /// The camera's model could not be found out; it is only shown and recorded.
+    ModelUnknown = 455 { why: String }
+        "The camera's model could not be found out: {why}"
+        => "Nothing has to be done; set manual_model to have it in the records.";
+
+    /// The stock firmware has an upgrade under way that its U-Boot would finish at the next boot.
+    UpgradePending = 456 { mark: String }
+        "The firmware is in the middle of an upgrade of its own (\"{mark}\" stands in flash)"
+        => "A backup made now shows that state: let the camera start once without the card, and make another backup.";
+
+    /// The owner named a firmware that the camera's SoC does not have.
+    ManualFirmwareUnknown = 457 { name: String, known: String }
+        "manual_current_firmware=\"{name}\" is no known firmware; there are: {known}"
+        => "Correct it, or leave it empty to have the firmware detected.";
+
+    /// A file system in flash could not be read while the camera's model was looked for.
+    FileSystemUnreadable = 458 { partition: String, reason: String }
+        "The file system in partition \"{partition}\" cannot be read: {reason}"
+        => "Its image can be saved all the same; the file system is damaged or empty.";
+
+    /// All four-digit numbers are taken.
+    BackupNumbersUsedUp = 601 { folder: String }
+        "\"{folder}\" already holds a backup with the number 9999"
+        => "Move old backups from the card to a computer.";
+
+    /// The files of a partition could not be packed. Its image is not affected.
+    ArchiveFailed = 602 { partition: String, reason: String }
+        "The files of partition \"{partition}\" could not be archived: {reason}"
+        => "The partition's image is in the backup and complete; the file system in it is damaged or empty.";
+
+    /// A bug: the program came upon something that its authors held to be impossible.
+    Panic = 901 { message: String }
+        "The program stopped because of a bug: {message}"
+        => "Flash was not being written. Report this with wz_flash-helper/initramfs.log.";
+
+    /// The program was ended from outside, most likely for lack of memory.
+    Died = 902 { how: String }
+        "The program was ended unexpectedly ({how})"
+        => "Run again; if it stays, report it with wz_flash-helper/initramfs.log.";
+
+    /// Part of the system that every camera has did not work.
+    SystemFailed = 903 { doing: String, reason: String }
+        "Could not {doing}: {reason}"
+        => "Run again; if it stays, report it with wz_flash-helper/initramfs.log.";
 }
 
 impl fmt::Display for Problem {

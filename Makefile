@@ -1,0 +1,37 @@
+# Each target installs what it lacks (scripts/setup.sh) and says so first; when nothing is missing that takes no time.
+
+SOC ?= t31
+KERNEL ?=
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup image qemu-test test lint clean
+
+# A rustup that was installed a minute ago is not on the PATH of this shell yet.
+export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: ## Install everything that any target needs
+	@scripts/setup.sh
+
+image: ## Make an SD card in dist/<soc>/ (SOC=t31 or t20; KERNEL=<uImage> for a real camera)
+	@scripts/image.sh "$(SOC)" "$(KERNEL)"
+
+test: ## Run the tests that need no emulated camera
+	@scripts/setup.sh host test
+	cargo test --workspace --exclude wz-testbed
+	cargo test --package wz-testbed --lib --bins
+
+qemu-test: test ## Run these, then every test on the emulated camera
+	@inputs=$$(scripts/test-inputs.sh) && eval "$$inputs" && \
+	qemu/self-test.sh && cargo test --package wz-testbed --test '*'
+
+lint: ## Check format, clippy for computer and camera, scripts, licences of dependencies
+	@scripts/lint.sh
+
+clean: ## Remove what was built here (the cache folder, with kernel and tools, stays)
+	cargo clean
+	rm -rf dist

@@ -1,0 +1,25 @@
+# shellcheck shell=bash
+# Sourced by the scripts in this folder: where things are, and how we talk (on stderr; stdout is for results).
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cache=${WZ_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/wz_flash-helper}
+case $cache in /*) ;; *) cache=$PWD/$cache ;; esac
+
+# A rustup that was installed a minute ago is not on the PATH of this shell yet.
+PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
+
+say() { printf '%s\n' "$*" >&2; }
+
+die() {
+    printf 'error: %s\n' "$1" >&2
+    shift
+    [ $# -eq 0 ] || printf '       %s\n' "$@" >&2
+    exit 1
+}
+
+# The folder of zig and cargo-zigbuild, named after what is pinned in requirements.txt.
+cross_tools_dir() {
+    local key
+    key=$(sha256sum "$root/scripts/requirements.txt")
+    printf '%s/cross-%s\n' "$cache" "${key:0:12}"
+}

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Makes the SD card of a camera in dist/<soc>/.
+#
+#   scripts/image.sh <soc> [kernel uImage]      without a kernel: the emulated camera's
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+soc=$1
+kernel=${2:-}
+
+"$root/scripts/setup.sh" host camera
+if [ -z "$kernel" ]; then
+    "$root/scripts/setup.sh" kernel
+    kernel=$("$root/qemu/build-kernel.sh" | tail -n 1)/uImage
+fi
+[ -f "$kernel" ] || die "there is no kernel '$kernel' (KERNEL= takes the path of a uImage)"
+busybox=$("$root/qemu/get-busybox.sh" | tail -n 1)
+init=$("$root/scripts/build-camera.sh" | tail -n 1)
+
+cargo run --quiet --manifest-path "$root/Cargo.toml" --package wz-cli -- \
+    image --soc "$soc" --kernel "$kernel" --init "$init" --busybox "$busybox" --out "$root/dist/$soc"

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Everything that is judged without running it. A warning is an error.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+cd "$root"
+
+"$root/scripts/setup.sh" host camera lint
+
+step() {
+    say "> $*"
+    "$@"
+}
+
+step cargo fmt --all --check
+# SC2046: functions that print several options are split into words on purpose
+step shellcheck --severity=warning --exclude=SC2046 --external-sources --source-path=SCRIPTDIR .ci/run ./*/*.sh
+step python3 -I scripts/check-dependencies.py
+step cargo clippy --locked --workspace --all-targets -- -D warnings
+step scripts/camera-cargo.sh clippy --locked --package wz-core --package wz-initramfs -- -D warnings

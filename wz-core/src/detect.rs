@@ -1,0 +1,293 @@
+//! What camera this is: rules from the profiles, evidence from flash.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Read};
+
+use crate::event::{CameraFacts, Problem};
+use crate::flash::{FileSystem, FileSystems, ReadFlash};
+use crate::image::Environment;
+use crate::plan::{BackupCamera, BackupPartition};
+use crate::profile::{
+    Catalogue, Chip, Evidence, Firmware, Format, Identified, Layout, Model, Partition, Soc,
+    Variables, identify,
+};
+use crate::units::{Region, Size};
+
+/// How much of a file on a partition is looked at. The files that tell the model have a few lines.
+const FILE_LIMIT: u64 = 64 * 1024;
+
+/// What the owner says, where detection cannot tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Manual {
+    /// The firmware that is in flash.
+    pub firmware: Option<String>,
+    /// The camera's model.
+    pub model: Option<String>,
+}
+
+/// The flash chip as it shows itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlashDevice {
+    /// The kernel's name for it.
+    pub name: String,
+    /// The whole of it.
+    pub whole: Region,
+}
+
+/// A camera, as far as it is known.
+#[derive(Clone, Debug)]
+pub struct Camera {
+    facts: CameraFacts,
+    chip: Region,
+    partitions: Vec<BackupPartition>,
+    secondary_backup: Option<String>,
+    sd_kernels: Vec<String>,
+    remarks: Vec<Problem>,
+}
+
+impl Camera {
+    /// What the owner sees of it.
+    pub fn facts(&self) -> &CameraFacts {
+        &self.facts
+    }
+
+    /// What is unusual about it.
+    pub fn remarks(&self) -> &[Problem] {
+        &self.remarks
+    }
+
+    /// The file names that the U-Boot in flash boots; all that the SoC's firmwares know if it is
+    /// unknown which one that is.
+    pub fn sd_kernels(&self) -> &[String] {
+        &self.sd_kernels
+    }
+
+    /// What a backup has to know of it.
+    pub fn for_backup(&self) -> BackupCamera<'_> {
+        BackupCamera {
+            facts: &self.facts,
+            chip: self.chip,
+            group: &self.facts.group,
+            partitions: &self.partitions,
+            secondary_backup: self.secondary_backup.as_deref(),
+        }
+    }
+}
+
+/// Finds out what camera this is. What stays unknown is a remark, not a failure: the whole chip can
+/// always be saved.
+///
+/// # Errors
+/// When flash cannot be read, or the owner names a firmware that does not exist.
+pub fn detect(
+    catalogue: &Catalogue,
+    (soc, chip): (&Soc, &Chip),
+    device: &FlashDevice,
+    manual: &Manual,
+    flash: &mut dyn ReadFlash,
+    file_systems: &mut dyn FileSystems,
+) -> Result<Camera, Problem> {
+    let mut evidence = FlashEvidence::new(soc.flash.boot_search_region(), flash, file_systems);
+    let mut remarks = Vec::new();
+    let firmwares = catalogue.firmwares(&soc.name);
+    let firmware = firmware(firmwares, soc, manual, &mut evidence, &mut remarks)?;
+    let layout = layout(firmware, &mut evidence, &mut remarks)?;
+    pending_upgrade(firmware, &mut evidence, &mut remarks)?;
+    let model = model(firmware, layout, manual, &mut evidence, &mut remarks);
+    let facts = CameraFacts {
+        soc: soc.name.clone(),
+        chip: chip.name.clone(),
+        group: chip.group.clone(),
+        flash: format!("{} {}", device.name, device.whole.size),
+        firmware: firmware.map(|firmware| firmware.name.clone()),
+        layout: layout.map(|layout| layout.name.clone()),
+        model: model.map(|model| model.code),
+    };
+    let sd_kernels = match firmware {
+        Some(firmware) => firmware.sd_kernels.clone(),
+        None => catalogue.sd_kernels(Some(&soc.name)).into_iter().map(str::to_owned).collect(),
+    };
+    Ok(Camera {
+        facts,
+        chip: device.whole,
+        partitions: layout.map(backup_partitions).unwrap_or_default(),
+        secondary_backup: firmware.and_then(|firmware| firmware.secondary_backup.clone()),
+        sd_kernels,
+        remarks,
+    })
+}
+
+fn firmware<'a>(
+    firmwares: &'a [Firmware],
+    soc: &Soc,
+    manual: &Manual,
+    evidence: &mut FlashEvidence<'_>,
+    remarks: &mut Vec<Problem>,
+) -> Result<Option<&'a Firmware>, Problem> {
+    let known = || names(firmwares.iter().map(|firmware| firmware.name.as_str()));
+    if let Some(name) = &manual.firmware {
+        let named = firmwares.iter().find(|firmware| firmware.name == *name);
+        let unknown = || Problem::ManualFirmwareUnknown { name: name.clone(), known: known() };
+        return named.map(Some).ok_or_else(unknown);
+    }
+    let found = identify(firmwares, evidence)?.one();
+    if found.is_none() {
+        remarks.push(Problem::FirmwareUnknown { soc: soc.name.clone(), known: known() });
+    }
+    Ok(found)
+}
+
+fn layout<'a>(
+    firmware: Option<&'a Firmware>,
+    evidence: &mut FlashEvidence<'_>,
+    remarks: &mut Vec<Problem>,
+) -> Result<Option<&'a Layout>, Problem> {
+    let Some(firmware) = firmware else { return Ok(None) };
+    let found = match firmware.layout_in(evidence)? {
+        Identified::One(layout) => Some(layout),
+        Identified::Unknown | Identified::Several(_) => None,
+    };
+    if found.is_none() {
+        remarks.push(Problem::LayoutUnknown { firmware: firmware.name.clone() });
+    }
+    Ok(found)
+}
+
+fn pending_upgrade(
+    firmware: Option<&Firmware>,
+    evidence: &mut FlashEvidence<'_>,
+    remarks: &mut Vec<Problem>,
+) -> Result<(), Problem> {
+    let Some(firmware) = firmware else { return Ok(()) };
+    let mark = firmware.pending_upgrade_in(evidence)?;
+    remarks.extend(mark.map(|mark| Problem::UpgradePending { mark }));
+    Ok(())
+}
+
+/// A model that cannot be found out is a remark: it is only shown and recorded.
+fn model(
+    firmware: Option<&Firmware>,
+    layout: Option<&Layout>,
+    manual: &Manual,
+    evidence: &mut FlashEvidence<'_>,
+    remarks: &mut Vec<Problem>,
+) -> Option<Model> {
+    if let Some(code) = &manual.model {
+        return Some(Model { code: code.clone(), name: None, secure_boot: false });
+    }
+    let (firmware, layout) = (firmware?, layout?);
+    let why = match firmware.model_in(layout, evidence) {
+        Ok(Some(model)) => return Some(model),
+        Ok(None) => "none of its signs is there".to_owned(),
+        Err(problem) => problem.what(),
+    };
+    remarks.push(Problem::ModelUnknown { why });
+    None
+}
+
+fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.collect::<Vec<_>>().join(", ")
+}
+
+fn backup_partitions(layout: &Layout) -> Vec<BackupPartition> {
+    let partition = |partition: &Partition| BackupPartition {
+        name: partition.name.clone(),
+        region: partition.region,
+        user_files: file_system(partition.format).filter(|_| partition.user_data),
+    };
+    layout.partitions().iter().map(partition).collect()
+}
+
+fn file_system(format: Format) -> Option<FileSystem> {
+    match format {
+        Format::Raw => None,
+        Format::Jffs2 => Some(FileSystem::Jffs2),
+        Format::Squashfs => Some(FileSystem::Squashfs),
+        Format::Vfat => Some(FileSystem::Vfat),
+    }
+}
+
+/// What the rules may look at, read from flash when they first ask for it.
+struct FlashEvidence<'a> {
+    boot_region: Region,
+    boot: Option<Vec<u8>>,
+    flash: &'a mut dyn ReadFlash,
+    file_systems: &'a mut dyn FileSystems,
+}
+
+impl<'a> FlashEvidence<'a> {
+    fn new(
+        boot_region: Region,
+        flash: &'a mut dyn ReadFlash,
+        file_systems: &'a mut dyn FileSystems,
+    ) -> Self {
+        Self { boot_region, boot: None, flash, file_systems }
+    }
+}
+
+fn read(flash: &mut dyn ReadFlash, region: Region) -> Result<Vec<u8>, Problem> {
+    let mut bytes = vec![0; region.size.as_usize()];
+    flash.read(region.offset, &mut bytes).map_err(|error| Problem::FlashRead {
+        region: error.region,
+        reason: error.source.to_string(),
+    })?;
+    Ok(bytes)
+}
+
+impl Evidence for FlashEvidence<'_> {
+    fn boot(&mut self) -> Result<&[u8], Problem> {
+        let bytes = match self.boot.take() {
+            Some(bytes) => bytes,
+            None => read(self.flash, self.boot_region)?,
+        };
+        Ok(self.boot.insert(bytes))
+    }
+
+    fn bytes(&mut self, region: Region) -> Result<Vec<u8>, Problem> {
+        if self.boot_region.contains(&region)
+            && let Some(boot) = &self.boot
+        {
+            let start = (region.offset - self.boot_region.offset).as_usize();
+            return Ok(boot[start..start + region.size.as_usize()].to_vec());
+        }
+        read(self.flash, region)
+    }
+
+    fn environment(&mut self, region: Region) -> Result<Option<Variables>, Problem> {
+        let bytes = self.bytes(region)?;
+        let Ok(environment) = Environment::parse(&bytes) else { return Ok(None) };
+        let pair = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        Ok(Some(environment.iter().map(pair).collect::<BTreeMap<_, _>>()))
+    }
+
+    fn file(&mut self, partition: &Partition, path: &str) -> Result<Option<Vec<u8>>, Problem> {
+        let failed = |error: io::Error| Problem::FileSystemUnreadable {
+            partition: partition.name.clone(),
+            reason: error.to_string(),
+        };
+        let Some(kind) = file_system(partition.format) else { return Ok(None) };
+        let root = self.file_systems.mount(partition.region, kind).map_err(failed)?;
+        match fs::File::open(root.join(path)) {
+            Err(missing) if missing.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed(error)),
+            Ok(file) => {
+                let mut bytes = Vec::new();
+                file.take(FILE_LIMIT).read_to_end(&mut bytes).map_err(failed)?;
+                Ok(Some(bytes))
+            }
+        }
+    }
+}
+
+/// The chip's size as the profile has it; [`Problem::FlashSize`] for a chip of another size.
+///
+/// # Errors
+/// See above. An unknown chip shows up as 8 MiB, and saving that would be half a backup.
+pub fn check_size(device: &FlashDevice, soc: &Soc) -> Result<(), Problem> {
+    let expected: Size = soc.flash.size;
+    if device.whole.size == expected {
+        return Ok(());
+    }
+    Err(Problem::FlashSize { device: device.name.clone(), found: device.whole.size, expected })
+}

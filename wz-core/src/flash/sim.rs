@@ -1,0 +1,331 @@
+//! A simulated NOR chip for tests on the host: counts its work, breaks on request.
+
+use std::io;
+
+use super::{Flash, FlashError, FlashOperation, Geometry, ReadFlash};
+use crate::units::{Offset, Region, Size};
+
+/// The work that a chip has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wear {
+    /// Erase blocks erased.
+    pub erases: u64,
+    /// Bytes that programming was asked for.
+    pub bytes_programmed: u64,
+    /// Bytes read.
+    pub bytes_read: u64,
+    /// Program calls that asked for a 1 where the cell held a 0.
+    pub bits_not_set: u64,
+}
+
+/// How far the operation got during which power fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// The chip never saw the command.
+    NotStarted,
+    /// Some bits changed; which ones depends on the seed.
+    Torn {
+        /// Selects the bits.
+        seed: u64,
+    },
+    /// All done, but nobody was told.
+    DoneUnacknowledged,
+}
+
+/// Something that is wrong with the chip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Every read that touches this byte fails.
+    UnreadableAt(Offset),
+    /// Reads that touch this byte return it with one bit flipped.
+    FlippedBitAt(Offset),
+}
+
+/// A NOR chip in memory. Erased bytes are `0xFF`; programming can only clear bits.
+#[derive(Clone, Debug)]
+pub struct SimNor {
+    geometry: Geometry,
+    cells: Vec<u8>,
+    wear: Wear,
+    faults: Vec<Fault>,
+    power: Power,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Power {
+    On,
+    FailsAfter { operations: u64, cut: Cut },
+    Off,
+}
+
+/// What a change to the chip may do now.
+enum Permit {
+    Whole,
+    Torn(u64),
+    DoneThenOff,
+    Nothing,
+}
+
+impl SimNor {
+    /// An erased chip.
+    pub fn blank(geometry: Geometry) -> Self {
+        Self::holding(geometry, Vec::new())
+    }
+
+    /// A chip that holds `content`, the rest erased; content beyond the chip's end is dropped.
+    pub fn holding(geometry: Geometry, mut content: Vec<u8>) -> Self {
+        content.resize(geometry.size.as_usize(), 0xFF);
+        Self {
+            geometry,
+            cells: content,
+            wear: Wear::default(),
+            faults: Vec::new(),
+            power: Power::On,
+        }
+    }
+
+    /// What the cells hold.
+    pub fn content(&self) -> &[u8] {
+        &self.cells
+    }
+
+    /// The work done so far.
+    pub fn wear(&self) -> Wear {
+        self.wear
+    }
+
+    /// Adds a fault.
+    pub fn break_it(&mut self, fault: Fault) {
+        self.faults.push(fault);
+    }
+
+    /// Lets power fail during the change (erase or program) after `operations` more changes.
+    pub fn fail_power_after(&mut self, operations: u64, cut: Cut) {
+        self.power = Power::FailsAfter { operations, cut };
+    }
+
+    /// Turns power on again.
+    pub fn power_on(&mut self) {
+        self.power = Power::On;
+    }
+
+    fn permit(&mut self) -> Permit {
+        match self.power {
+            Power::On => Permit::Whole,
+            Power::Off => Permit::Nothing,
+            Power::FailsAfter { operations: 0, cut } => {
+                self.power = Power::Off;
+                match cut {
+                    Cut::NotStarted => Permit::Nothing,
+                    Cut::Torn { seed } => Permit::Torn(seed),
+                    Cut::DoneUnacknowledged => Permit::DoneThenOff,
+                }
+            }
+            Power::FailsAfter { operations, cut } => {
+                self.power = Power::FailsAfter {
+                    operations: operations - 1,
+                    cut,
+                };
+                Permit::Whole
+            }
+        }
+    }
+
+    /// Changes the cells from `at` on as far as power lasts.
+    fn change(
+        &mut self,
+        operation: FlashOperation,
+        at: Offset,
+        length: usize,
+        target: impl Fn(usize, u8) -> u8,
+    ) -> Result<(), FlashError> {
+        let range = self.range(operation, at, length)?;
+        let permit = self.permit();
+        let off = || {
+            let gone = io::Error::new(io::ErrorKind::NotConnected, "power is off");
+            Err(FlashError::new(operation, at, length, gone))
+        };
+        for (index, cell) in self.cells[range].iter_mut().enumerate() {
+            let new = target(index, *cell);
+            *cell = match permit {
+                Permit::Whole | Permit::DoneThenOff => new,
+                Permit::Torn(seed) => mix(*cell, new, seed, index as u64),
+                Permit::Nothing => *cell,
+            };
+        }
+        match permit {
+            Permit::Whole => Ok(()),
+            Permit::Torn(_) | Permit::DoneThenOff | Permit::Nothing => off(),
+        }
+    }
+
+    fn range(
+        &self,
+        operation: FlashOperation,
+        at: Offset,
+        length: usize,
+    ) -> Result<std::ops::Range<usize>, FlashError> {
+        let wanted = Region::new(at, Size::bytes(length as u64));
+        if !self.geometry.whole().contains(&wanted) {
+            let outside = io::Error::new(io::ErrorKind::InvalidInput, "outside the chip");
+            return Err(FlashError::new(operation, at, length, outside));
+        }
+        Ok(at.as_usize()..at.as_usize() + length)
+    }
+}
+
+/// Each bit is the old or the new one, by the hash of seed and place (splitmix64).
+fn mix(old: u8, new: u8, seed: u64, index: u64) -> u8 {
+    let mut z = seed.wrapping_add(index.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    let choose_new = (z ^ (z >> 31)) as u8;
+    (old & !choose_new) | (new & choose_new)
+}
+
+impl ReadFlash for SimNor {
+    fn geometry(&self) -> Geometry {
+        self.geometry
+    }
+
+    fn read(&mut self, at: Offset, buffer: &mut [u8]) -> Result<(), FlashError> {
+        let range = self.range(FlashOperation::Read, at, buffer.len())?;
+        if matches!(self.power, Power::Off) {
+            let gone = io::Error::new(io::ErrorKind::NotConnected, "power is off");
+            return Err(FlashError::new(
+                FlashOperation::Read,
+                at,
+                buffer.len(),
+                gone,
+            ));
+        }
+        buffer.copy_from_slice(&self.cells[range.clone()]);
+        self.wear.bytes_read += buffer.len() as u64;
+        for fault in &self.faults {
+            match *fault {
+                Fault::UnreadableAt(bad) if range.contains(&bad.as_usize()) => {
+                    let broken = io::Error::other("simulated read error");
+                    return Err(FlashError::new(FlashOperation::Read, bad, 1, broken));
+                }
+                Fault::FlippedBitAt(bad) if range.contains(&bad.as_usize()) => {
+                    buffer[bad.as_usize() - range.start] ^= 0x10;
+                }
+                Fault::UnreadableAt(_) | Fault::FlippedBitAt(_) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Flash for SimNor {
+    fn erase(&mut self, block: Offset) -> Result<(), FlashError> {
+        let size = self.geometry.erase_block.as_usize();
+        if !block.is_aligned_to(self.geometry.erase_block) {
+            let crooked = io::Error::new(io::ErrorKind::InvalidInput, "not the start of a block");
+            return Err(FlashError::new(FlashOperation::Erase, block, size, crooked));
+        }
+        self.wear.erases += 1;
+        self.change(FlashOperation::Erase, block, size, |_, _| 0xFF)
+    }
+
+    fn program(&mut self, at: Offset, data: &[u8]) -> Result<(), FlashError> {
+        let range = self.range(FlashOperation::Program, at, data.len())?;
+        self.wear.bytes_programmed += data.len() as u64;
+        let sets_a_bit = |(cell, wanted): (&u8, &u8)| wanted & !cell != 0;
+        if self.cells[range].iter().zip(data).any(sets_a_bit) {
+            self.wear.bits_not_set += 1;
+        }
+        self.change(FlashOperation::Program, at, data.len(), |i, cell| {
+            cell & data[i]
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn chip() -> SimNor {
+        let geometry = Geometry {
+            size: Size::kib(16),
+            erase_block: Size::kib(4),
+            page: Size::bytes(256),
+        };
+        SimNor::holding(geometry, vec![0xA5; 16 * 1024])
+    }
+
+    #[test]
+    fn programming_only_clears_bits_and_counts_the_attempt_to_set_one() {
+        let mut nor = chip();
+        nor.program(Offset::bytes(16), &[0xFF, 0x0F]).unwrap();
+        assert_eq!(nor.content()[16..18], [0xA5, 0x05]);
+        assert_eq!(nor.wear().bits_not_set, 1);
+        assert_eq!(nor.wear().bytes_programmed, 2);
+    }
+
+    #[test]
+    fn erasing_sets_one_block_and_nothing_else() {
+        let mut nor = chip();
+        nor.erase(Offset::bytes(4096)).unwrap();
+        assert!(nor.content()[4096..8192].iter().all(|byte| *byte == 0xFF));
+        assert!(nor.content()[..4096].iter().all(|byte| *byte == 0xA5));
+        assert!(nor.content()[8192..].iter().all(|byte| *byte == 0xA5));
+        assert_eq!(nor.wear().erases, 1);
+    }
+
+    #[test]
+    fn an_erase_that_does_not_start_at_a_block_is_refused() {
+        let mut nor = chip();
+        assert!(nor.erase(Offset::bytes(256)).is_err());
+        assert!(nor.content().iter().all(|byte| *byte == 0xA5));
+    }
+
+    #[rstest]
+    #[case::read(|nor: &mut SimNor| nor.read(Offset::bytes(16 * 1024 - 1), &mut [0; 2]))]
+    #[case::program(|nor: &mut SimNor| nor.program(Offset::bytes(16 * 1024), &[0]))]
+    #[case::erase(|nor: &mut SimNor| nor.erase(Offset::bytes(16 * 1024)))]
+    fn nothing_reaches_beyond_the_chip(
+        #[case] operation: fn(&mut SimNor) -> Result<(), FlashError>,
+    ) {
+        assert!(operation(&mut chip()).is_err());
+    }
+
+    #[rstest]
+    #[case(Cut::NotStarted, |byte| byte == 0xA5)]
+    #[case(Cut::DoneUnacknowledged, |byte| byte == 0xFF)]
+    #[case(Cut::Torn { seed: 7 }, |byte| byte & 0xA5 == 0xA5)]
+    fn a_cut_erase_leaves_old_or_set_bits_and_the_chip_without_power(
+        #[case] cut: Cut,
+        #[case] may_hold: fn(u8) -> bool,
+    ) {
+        let mut nor = chip();
+        nor.fail_power_after(1, cut);
+        nor.erase(Offset::ZERO).unwrap();
+        assert!(nor.erase(Offset::bytes(4096)).is_err());
+        assert!(nor.content()[4096..8192].iter().all(|byte| may_hold(*byte)));
+        assert!(nor.read(Offset::ZERO, &mut [0]).is_err());
+        nor.power_on();
+        assert!(nor.read(Offset::ZERO, &mut [0]).is_ok());
+    }
+
+    #[test]
+    fn a_torn_erase_leaves_a_mix() {
+        let mut nor = chip();
+        nor.fail_power_after(0, Cut::Torn { seed: 1 });
+        assert!(nor.erase(Offset::ZERO).is_err());
+        let block = &nor.content()[..4096];
+        assert!(block.iter().any(|byte| *byte != 0xA5) && block.iter().any(|byte| *byte != 0xFF));
+    }
+
+    #[test]
+    fn faults_show_where_they_are_and_nowhere_else() {
+        let mut nor = chip();
+        nor.break_it(Fault::UnreadableAt(Offset::bytes(100)));
+        nor.break_it(Fault::FlippedBitAt(Offset::bytes(300)));
+        assert!(nor.read(Offset::bytes(96), &mut [0; 8]).is_err());
+        let mut two = [0; 2];
+        nor.read(Offset::bytes(299), &mut two).unwrap();
+        assert_eq!(two, [0xA5, 0xB5]);
+    }
+}
