@@ -9,14 +9,20 @@ pub mod event;
 
 pub mod profile;
 
+pub mod config;
+
 pub mod image;
 
 pub mod card;
 
 pub mod flash;
 
+pub mod detect;
+
 pub mod plan;
 
 pub mod execute;
 
 pub mod report;
+
+pub mod run;
