@@ -1,12 +1,13 @@
 //! SD cards to put into a camera: ordinary ones, and the ones that people really have.
+//!
+//! They are made and read with dosfstools and mtools, so that `wz` and the camera have to get along
+//! with the work of others.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use fatfs::{FileSystem, FsOptions};
-use fscommon::{BufStream, StreamSlice};
 use wz_core::units::Size;
 
 use crate::error::{Doing, Error, Result};
@@ -195,21 +196,8 @@ fn format(image: &Path, fat_bits: &str, at: u64) -> Result<()> {
     tool::run("mkfs.vfat", options.iter().map(OsStr::new).chain(files)).map(drop)
 }
 
-/// The FAT volume of a card image.
-pub(crate) type Volume = FileSystem<BufStream<StreamSlice<File>>>;
-
-/// Opens what U-Boot calls `mmc 0:1`: the first partition, or the whole card where there is no
-/// partition table. It is read only: cards are written with mtools.
-pub(crate) fn open_volume(image: &Path) -> Result<Volume> {
-    let opening = || format!("open the card image {}", image.display());
-    let mut file = File::open(image).doing(opening)?;
-    let (from, to) = first_volume(&mut file).doing(opening)?;
-    let unreadable = |e| Error::Card(format!("no FAT file system: {e}"));
-    let slice = StreamSlice::new(file, from, to).map_err(unreadable)?;
-    FileSystem::new(BufStream::new(slice), FsOptions::new()).map_err(unreadable)
-}
-
-/// The bytes `from .. to` of the card that its first volume takes.
+/// The bytes `from .. to` of the card that its first volume takes: the first partition, or the whole
+/// card where there is no partition table.
 pub(crate) fn first_volume(file: &mut File) -> std::io::Result<(u64, u64)> {
     let size = file.metadata()?.len();
     let mut sector = [0; SECTOR as usize];
@@ -248,15 +236,31 @@ pub(crate) fn copy_in(image: &Path, files: &[(String, Vec<u8>)]) -> Result<()> {
         args.push(entry.doing(staging)?.path().into());
     }
     args.push("::/".into());
-    mtools("mcopy", image, args)
+    mtools("mcopy", image, args).map(drop)
 }
 
-/// Runs one of the mtools on the card's volume, which they call `::`.
+/// Copies a file or a folder with all that is in it from the card.
+pub(crate) fn copy_out(image: &Path, from: &str, to: &Path) -> Result<()> {
+    let from = format!("::/{from}");
+    let args = ["-s", "-n", &from].map(OsString::from);
+    mtools("mcopy", image, args.into_iter().chain([to.into()])).map(drop)
+}
+
+/// The content of a file.
+pub(crate) fn read_file(image: &Path, path: &str) -> Result<Vec<u8>> {
+    let reading = || format!("read {path} from the card");
+    let dir = tempfile::tempdir().doing(reading)?;
+    let file = dir.path().join("file");
+    copy_out(image, path, &file)?;
+    fs::read(file).doing(reading)
+}
+
+/// Runs one of the mtools on what U-Boot calls `mmc 0:1`, which they call `::`.
 pub(crate) fn mtools<A: Into<OsString>>(
     name: &str,
     image: &Path,
     args: impl IntoIterator<Item = A>,
-) -> Result<()> {
+) -> Result<String> {
     let (from, _) = File::open(image)
         .and_then(|mut file| first_volume(&mut file))
         .doing(|| format!("open the card image {}", image.display()))?;
@@ -267,7 +271,6 @@ pub(crate) fn mtools<A: Into<OsString>>(
         name,
         drive.into_iter().chain(args.into_iter().map(Into::into)),
     )
-    .map(drop)
 }
 
 fn fill_up(image: &Path, room_left: Size) -> Result<()> {
@@ -275,20 +278,17 @@ fn fill_up(image: &Path, room_left: Size) -> Result<()> {
     let free = room(image)?.get().saturating_sub(room_left.get());
     let mut zeros = tempfile::NamedTempFile::new().doing(filling)?;
     zeros.as_file_mut().set_len(free).doing(filling)?;
-    mtools(
-        "mcopy",
-        image,
-        [zeros.path().as_os_str(), OsStr::new("::/filler.bin")],
-    )
+    let files = [zeros.path().as_os_str(), OsStr::new("::/filler.bin")];
+    mtools("mcopy", image, files).map(drop)
 }
 
 /// The bytes in free clusters.
 pub(crate) fn room(image: &Path) -> Result<Size> {
-    let volume = open_volume(image)?;
-    let stats = volume
-        .stats()
-        .map_err(|e| Error::Card(format!("count the free clusters: {e}")))?;
-    Ok(Size::bytes(
-        u64::from(stats.free_clusters()) * u64::from(stats.cluster_size()),
-    ))
+    let listing = mtools("mdir", image, ["::/"])?;
+    let line = listing
+        .lines()
+        .find_map(|line| line.strip_suffix(" bytes free"));
+    let digits: String = line.unwrap_or_default().split_whitespace().collect();
+    let unclear = |_| Error::Card(format!("mdir does not tell the free bytes:\n{listing}"));
+    digits.parse().map(Size::bytes).map_err(unclear)
 }

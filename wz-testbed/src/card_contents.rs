@@ -1,12 +1,12 @@
 //! What lies on a card while it is not in a running camera: looked at, and changed as an owner would.
 
 use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use wz_core::units::Size;
 
-use crate::card::{self, Volume};
+use crate::card;
 use crate::error::{Doing, Error, Result};
 use crate::tool;
 
@@ -25,14 +25,7 @@ impl CardContents {
 
     /// The content of a file.
     pub fn read(&self, path: &str) -> Result<Vec<u8>> {
-        let volume = self.open()?;
-        let mut content = Vec::new();
-        volume
-            .root_dir()
-            .open_file(path)
-            .and_then(|mut file| file.read_to_end(&mut content))
-            .map_err(|e| failed("read", path, &e))?;
-        Ok(content)
+        card::read_file(&self.image, path)
     }
 
     /// The content of a text file.
@@ -46,28 +39,27 @@ impl CardContents {
         Ok(self.all()?.iter().any(|there| there == path))
     }
 
-    /// The names in a folder, sorted, folders with a `/` behind. `""` is the card's root.
+    /// The names in a folder, sorted. `""` is the card's root.
     pub fn list(&self, folder: &str) -> Result<Vec<String>> {
-        let volume = self.open()?;
-        let mut names = entries(&volume, folder)?;
-        names.sort();
-        Ok(names)
+        let below = if folder.is_empty() {
+            String::new()
+        } else {
+            format!("{folder}/")
+        };
+        let names = self.all()?.into_iter().filter_map(|path| {
+            let name = path.strip_prefix(&below)?;
+            (!name.contains('/')).then(|| name.to_owned())
+        });
+        Ok(names.collect())
     }
 
-    /// The paths of everything on the card, sorted; a folder comes without a `/`.
+    /// The paths of everything on the card, folders too, sorted.
     pub fn all(&self) -> Result<Vec<String>> {
-        let volume = self.open()?;
-        let mut paths = Vec::new();
-        let mut folders = vec![String::new()];
-        while let Some(folder) = folders.pop() {
-            for name in entries(&volume, &folder)? {
-                let path = join(&folder, name.trim_end_matches('/'));
-                if name.ends_with('/') {
-                    folders.push(path.clone());
-                }
-                paths.push(path);
-            }
-        }
+        let listing = card::mtools("mdir", &self.image, ["-b", "-a", "-/", "::/"])?;
+        let paths = listing.lines().filter_map(|line| line.strip_prefix("::/"));
+        let mut paths: Vec<_> = paths
+            .map(|path| path.trim_end_matches('/').to_owned())
+            .collect();
         paths.sort();
         Ok(paths)
     }
@@ -88,7 +80,7 @@ impl CardContents {
 
     /// Removes a file, or a folder with all that is in it.
     pub fn remove(&self, path: &str) -> Result<()> {
-        card::mtools("mdeltree", &self.image, [format!("::/{path}")])
+        card::mtools("mdeltree", &self.image, [format!("::/{path}")]).map(drop)
     }
 
     /// The bytes that are free.
@@ -96,21 +88,21 @@ impl CardContents {
         card::room(&self.image)
     }
 
-    /// Copies a folder of the card with all that is in it to a folder of this computer.
+    /// Copies a folder of the card with all that is in it to a new folder of this computer.
     pub fn extract(&self, folder: &str, to: &Path) -> Result<()> {
-        let volume = self.open()?;
-        extract(&volume, folder, to)
+        card::copy_out(&self.image, folder, to)
     }
 
     /// Checks every `.sha256sum` file in a folder with coreutils, as an owner would, and returns
     /// the names of the files that were found whole.
     pub fn check_sha256sums(&self, folder: &str) -> Result<Vec<String>> {
         let dir = tempfile::tempdir().doing(|| "make a temporary folder".to_owned())?;
-        self.extract(folder, dir.path())?;
+        let copy = dir.path().join("folder");
+        self.extract(folder, &copy)?;
         let mut whole = Vec::new();
         for name in self.list(folder)? {
             if name.ends_with(".sha256sum") {
-                let said = tool::run_in(dir.path(), "sha256sum", ["-c", "--strict", &name])?;
+                let said = tool::run_in(&copy, "sha256sum", ["-c", "--strict", &name])?;
                 whole.extend(
                     said.lines()
                         .filter_map(|l| l.strip_suffix(": OK").map(str::to_owned)),
@@ -135,10 +127,6 @@ impl CardContents {
         fs::read(&self.image).doing(|| format!("read {}", self.image.display()))
     }
 
-    fn open(&self) -> Result<Volume> {
-        card::open_volume(&self.image)
-    }
-
     fn copy_volume(&self, to: &Path) -> std::io::Result<()> {
         let mut image = File::open(&self.image)?;
         let (from, end) = card::first_volume(&mut image)?;
@@ -146,55 +134,6 @@ impl CardContents {
         std::io::copy(&mut image.take(end - from), &mut File::create(to)?)?;
         Ok(())
     }
-}
-
-fn entries(volume: &Volume, folder: &str) -> Result<Vec<String>> {
-    let unreadable = |e| failed("list", folder, &e);
-    let root = volume.root_dir();
-    let dir = if folder.is_empty() {
-        root
-    } else {
-        root.open_dir(folder).map_err(unreadable)?
-    };
-    let mut names = Vec::new();
-    for entry in dir.iter() {
-        let entry = entry.map_err(unreadable)?;
-        let name = entry.file_name();
-        if name != "." && name != ".." {
-            names.push(if entry.is_dir() { name + "/" } else { name });
-        }
-    }
-    Ok(names)
-}
-
-fn extract(volume: &Volume, folder: &str, to: &Path) -> Result<()> {
-    fs::create_dir_all(to).doing(|| format!("make {}", to.display()))?;
-    for name in entries(volume, folder)? {
-        let path = join(folder, name.trim_end_matches('/'));
-        let target = to.join(name.trim_end_matches('/'));
-        if name.ends_with('/') {
-            extract(volume, &path, &target)?;
-            continue;
-        }
-        let writing = || format!("copy {path} to {}", target.display());
-        let mut from = volume.root_dir().open_file(&path).doing(writing)?;
-        let mut file = File::create(&target).doing(writing)?;
-        std::io::copy(&mut from, &mut file).doing(writing)?;
-        file.flush().doing(writing)?;
-    }
-    Ok(())
-}
-
-fn join(folder: &str, name: &str) -> String {
-    if folder.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{folder}/{name}")
-    }
-}
-
-fn failed(what: &str, path: &str, e: &std::io::Error) -> Error {
-    Error::Card(format!("{what} {path}: {e}"))
 }
 
 #[cfg(test)]
@@ -227,7 +166,7 @@ mod tests {
             card.all().unwrap(),
             ["wz_flash-helper", "wz_flash-helper/general.conf"]
         );
-        assert_eq!(card.list("").unwrap(), ["wz_flash-helper/"]);
+        assert_eq!(card.list("").unwrap(), ["wz_flash-helper"]);
         assert_eq!(card.fsck().unwrap(), Vec::<String>::new());
     }
 
@@ -239,7 +178,7 @@ mod tests {
 
         let error = card.all().unwrap_err();
 
-        assert!(error.to_string().contains("no FAT file system"), "{error}");
+        assert!(error.to_string().contains("non DOS media"), "{error}");
     }
 
     #[test]

@@ -51,7 +51,7 @@ fn command<A: AsRef<OsStr>>(name: &str, args: impl IntoIterator<Item = A>) -> Co
     command
         .args(args)
         .env("PATH", format!("{path}:/usr/sbin:/sbin"))
-        .env("LC_ALL", "C");
+        .env("LC_ALL", "C.UTF-8");
     command
 }
 

@@ -1,7 +1,6 @@
 //! Plays boot ROM and U-Boot: looks at flash and card, and decides what the camera boots.
 
 use std::fmt;
-use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 use wz_core::units::Size;
@@ -106,23 +105,14 @@ enum NoSdKernel {
 
 /// `fatload mmc 0:1` and `bootm` of one name.
 fn sd_kernel(card: Option<&Path>, name: &str, limit: Size) -> Result<Vec<u8>, NoSdKernel> {
-    let unreadable = |e: &dyn fmt::Display| NoSdKernel::Unreadable(e.to_string());
-    let volume = card::open_volume(card.ok_or(NoSdKernel::NoCard)?).map_err(|e| unreadable(&e))?;
-    let mut file = volume
-        .root_dir()
-        .open_file(name)
-        .map_err(|e| unreadable(&e))?;
-    let size = file.seek(SeekFrom::End(0)).map_err(|e| unreadable(&e))?;
-    if size > limit.get() {
+    let image = card.ok_or(NoSdKernel::NoCard)?;
+    let bytes = card::read_file(image, name).map_err(|e| NoSdKernel::Unreadable(e.to_string()))?;
+    if bytes.len() > limit.as_usize() {
         return Err(NoSdKernel::Refused(Refusal::TooLarge {
-            size,
+            size: bytes.len() as u64,
             limit: limit.get(),
         }));
     }
-    let mut bytes = Vec::new();
-    file.seek(SeekFrom::Start(0))
-        .and_then(|_| file.read_to_end(&mut bytes))
-        .map_err(|e| unreadable(&e))?;
     uimage::check(&bytes)
         .and_then(|image| image.to_elf())
         .map_err(NoSdKernel::Refused)
@@ -265,13 +255,13 @@ mod tests {
 
     #[rstest]
     #[case::no_card(None, "no card")]
-    #[case::empty_card(Some(Card::new()), "No such file or directory")]
-    #[case::wrong_name(Some(Card::new().with("factory_t31", kernel())), "No such file")]
+    #[case::empty_card(Some(Card::new()), "not found")]
+    #[case::wrong_name(Some(Card::new().with("factory_t31", kernel())), "not found")]
     #[case::renamed(
         Some(Card::new().with("factory_t31_ZMC6tiIDQN.wz_flash-helper", kernel())),
-        "No such file"
+        "not found"
     )]
-    #[case::exfat(Some(Card::new().layout(CardLayout::Exfat)), "no FAT file system")]
+    #[case::exfat(Some(Card::new().layout(CardLayout::Exfat)), "non DOS media")]
     #[case::no_uimage(Some(Card::new().with(NAME, "text")), "Bad Magic Number")]
     #[case::flipped_bit(Some(Card::new().with(NAME, flipped(kernel()))), "Bad Data CRC")]
     #[case::cut_off(Some(Card::new().with(NAME, &kernel()[..66])), "66 bytes, but the header")]
