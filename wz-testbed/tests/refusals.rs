@@ -30,15 +30,15 @@ fn huge() -> Vec<u8> {
 
 #[rstest]
 #[case::unknown_key_that_asks_for_a_switch(
-    "WZ-0106",
+    "WZ-0141",
     b"switch_firmwares=\"yes\"\nswitch_firmware=\"yes\"\nnext_firmware=\"thingino\"\n"
 )]
-#[case::wrong_value("WZ-0105", b"backup_partitions=\"Yes\"\n")]
-#[case::garbage("WZ-0103", &[0, 159, 146, 150, 255, 254, 10, 1, 2, 3])]
+#[case::wrong_value("WZ-0130", b"backup_partitions=\"Yes\"\n")]
+#[case::garbage("WZ-0104", &[0, 159, 146, 150, 255, 254, 10, 1, 2, 3])]
 #[case::too_long("WZ-0102", &huge())]
-#[case::older_than_0_9("WZ-0112", b"switch_profile=\"yes\"\nnext_profile=\"thingino\"\n")]
-#[case::a_command("WZ-0104", b"audio_volume=\"50\"; touch /sdcard/pwned\n")]
-#[case::restore("WZ-0119", b"restore_partitions=\"yes\"\n")]
+#[case::older_than_0_9("WZ-0145", b"switch_profile=\"yes\"\nnext_profile=\"thingino\"\n")]
+#[case::a_command("WZ-0116", b"audio_volume=\"50\"; touch /sdcard/pwned\n")]
+#[case::restore("WZ-0160", b"restore_partitions=\"yes\"\n")]
 fn a_bad_configuration_has_its_own_code(#[case] code: &str, #[case] conf: &[u8]) {
     let firmware = stock();
     let mut camera = Camera::of(&firmware).card(card("t31", conf)).build().expect("a camera");
@@ -63,7 +63,7 @@ fn an_unknown_key_beside_a_backup_is_a_remark() {
     let mut camera = Camera::of(&firmware).card(card("t31", conf)).build().expect("a camera");
     let result = run_without_a_trace(&mut camera, &firmware);
     assert_eq!(result["outcome"], "dry_run");
-    assert!(codes(&result, "remarks").contains(&"WZ-0106".to_owned()), "{result:#}");
+    assert!(codes(&result, "remarks").contains(&"WZ-0140".to_owned()), "{result:#}");
 }
 
 #[test]
