@@ -76,6 +76,7 @@ impl CardContents {
             &self.image,
             [format!("::/{from}"), format!("::/{to}")],
         )
+        .map(drop)
     }
 
     /// Removes a file, or a folder with all that is in it.
