@@ -73,8 +73,18 @@ impl Doubt {
         }
     }
 
+    fn line(&self) -> usize {
+        match self {
+            Self::UnknownKey { at, .. }
+            | Self::Repeated { at, .. }
+            | Self::Contradiction { at, .. }
+            | Self::Empty { at, .. } => at.line,
+        }
+    }
+
     /// Adds the doubt to what is only told, or to what keeps the run from beginning.
     pub fn judge(self, stakes: Stakes, warnings: &mut Findings, errors: &mut Findings) {
+        let line = self.line();
         match (self, stakes) {
             (
                 Self::UnknownKey {
@@ -83,11 +93,14 @@ impl Doubt {
                     suggestion,
                 },
                 Stakes::ReadOnly,
-            ) => warnings.push(Problem::ConfigUnknownKey {
-                at,
-                key,
-                suggestion,
-            }),
+            ) => warnings.push(
+                line,
+                Problem::ConfigUnknownKey {
+                    at,
+                    key,
+                    suggestion,
+                },
+            ),
             (
                 Self::UnknownKey {
                     at,
@@ -95,25 +108,31 @@ impl Doubt {
                     suggestion,
                 },
                 Stakes::Writing,
-            ) => errors.push(Problem::ConfigUnknownKeyRefused {
-                at,
-                key,
-                suggestion,
-            }),
+            ) => errors.push(
+                line,
+                Problem::ConfigUnknownKeyRefused {
+                    at,
+                    key,
+                    suggestion,
+                },
+            ),
             (Self::Repeated { at, key, earlier }, _) => {
-                warnings.push(Problem::ConfigRepeated { at, key, earlier });
+                warnings.push(line, Problem::ConfigRepeated { at, key, earlier });
             }
             (Self::Contradiction { at, key, earlier }, Stakes::ReadOnly) => {
-                warnings.push(Problem::ConfigContradiction { at, key, earlier });
+                warnings.push(line, Problem::ConfigContradiction { at, key, earlier });
             }
             (Self::Contradiction { at, key, earlier }, Stakes::Writing) => {
-                errors.push(Problem::ConfigContradictionRefused { at, key, earlier });
+                errors.push(
+                    line,
+                    Problem::ConfigContradictionRefused { at, key, earlier },
+                );
             }
             (Self::Empty { at, key }, Stakes::ReadOnly) => {
-                warnings.push(Problem::ConfigEmpty { at, key });
+                warnings.push(line, Problem::ConfigEmpty { at, key });
             }
             (Self::Empty { at, key }, Stakes::Writing) => {
-                errors.push(Problem::ConfigEmptyRefused { at, key });
+                errors.push(line, Problem::ConfigEmptyRefused { at, key });
             }
         }
     }

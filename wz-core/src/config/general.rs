@@ -52,7 +52,7 @@ pub fn read_general(file: &str, bytes: &[u8]) -> Result<Reading<GeneralConf>, Ve
     for entry in std::mem::take(&mut text.entries) {
         match (Key::named(&entry.key), renamed(&entry.key)) {
             (Some(key), _) if entry.value.is_empty() => text.doubts.extend(left_empty(key, &entry)),
-            (Some(key), _) => text.note(conf.set(key, &entry)),
+            (Some(key), _) => text.note(entry.key_at.line, conf.set(key, &entry)),
             (None, Some(key)) => renames.push((entry, key)),
             (None, None) => {
                 let doubt = Doubt::unknown(&entry, nearest_key(&entry.key));
@@ -60,7 +60,8 @@ pub fn read_general(file: &str, bytes: &[u8]) -> Result<Reading<GeneralConf>, Ve
             }
         }
     }
-    text.note(old_version(&renames));
+    let first_rename = renames.first().map_or(0, |(entry, _)| entry.key_at.line);
+    text.note(first_rename, old_version(&renames));
     let stakes = conf.stakes();
     text.conclude(file, conf, stakes)
 }

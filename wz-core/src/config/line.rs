@@ -80,9 +80,12 @@ impl Line<'_> {
 
     /// `name="value"`, as far as it may be shown.
     pub fn rewritten(&self, name: &str, value: &str) -> String {
+        if self.is_secret() {
+            return "NAME=\"VALUE\"".to_owned();
+        }
         let usable = |c: char| c != '"' && (is_plain(c) || c == ' ');
         let value: String = value.chars().filter(|&c| usable(c)).collect();
-        format!("{}=\"{}\"", self.shown(name), self.shown(value.trim()))
+        format!("{}=\"{}\"", shown(name), shown(value.trim()))
     }
 }
 

@@ -28,10 +28,10 @@ pub struct Text {
 }
 
 impl Text {
-    /// Keeps what is wrong with an option.
-    pub fn note(&mut self, outcome: Result<(), Problem>) {
+    /// Keeps what is wrong with the option in line `line`.
+    pub fn note(&mut self, line: usize, outcome: Result<(), Problem>) {
         if let Err(problem) = outcome {
-            self.errors.push(problem);
+            self.errors.push(line, problem);
         }
     }
 
@@ -59,7 +59,7 @@ impl Text {
 pub fn read(file: &str, bytes: &[u8], is_known: &dyn Fn(&str) -> bool) -> Text {
     let mut text = Text::default();
     if let Some(problem) = not_a_text(file, bytes) {
-        text.errors.push(problem);
+        text.errors.push(0, problem);
         return text;
     }
     let mut veiled = false;
@@ -75,17 +75,22 @@ pub fn read(file: &str, bytes: &[u8], is_known: &dyn Fn(&str) -> bool) -> Text {
             is_known,
         };
         match parse(&line) {
+            Ok(None) => {}
             Ok(Some(_)) if all.len() == MOST => {
-                text.errors.push(Problem::ConfigTooManyOptions {
-                    at: line.spot(0),
-                    most: MOST,
-                });
+                let at = line.spot(0);
+                text.errors.push(
+                    line.number,
+                    Problem::ConfigTooManyOptions { at, most: MOST },
+                );
                 break;
             }
-            Ok(entry) => all.extend(entry),
+            Ok(Some(entry)) => {
+                veiled &= !is_known(&entry.key);
+                all.push(entry);
+            }
             Err(problem) => {
                 veiled |= line.is_secret();
-                text.errors.push(problem);
+                text.errors.push(line.number, problem);
             }
         }
     }

@@ -165,3 +165,78 @@ fn not_available(conf: &GeneralConf) -> Vec<Problem> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::read_general;
+    use rstest::rstest;
+
+    const CONF: &str = "general.conf";
+
+    fn codes(problems: &[Problem]) -> Vec<String> {
+        problems.iter().map(|p| p.code().to_string()).collect()
+    }
+
+    fn asked(text: &str) -> Result<Reading<Request>, Vec<Problem>> {
+        let conf = read_general(CONF, text.as_bytes()).expect(text).value;
+        request(CONF, &conf)
+    }
+
+    #[test]
+    fn a_backup_is_requested_with_its_defaults() {
+        let reading = asked("backup_partitions=\"yes\"").expect("a backup can be done");
+        assert_eq!(reading.warnings, []);
+        assert_eq!(
+            reading.value,
+            Request {
+                operations: vec![Operation::Backup],
+                mode: Mode::Real,
+                secondary_backup: SecondaryBackup::Make,
+                manual_firmware: None,
+                manual_model: None,
+            }
+        );
+    }
+
+    #[test]
+    fn what_is_available_reaches_the_request() {
+        let text = "backup_partitions=true\ndry_run=true\nsecondary_backup=\"no\"\n\
+                    manual_current_firmware=\"stock\"\nmanual_model=\"v3\"";
+        let request = asked(text).expect("it can be done").value;
+        assert_eq!(request.mode, Mode::DryRun);
+        assert_eq!(request.secondary_backup, SecondaryBackup::Skip);
+        assert_eq!(request.manual_firmware, Name::new("stock"));
+        assert_eq!(request.manual_model, Name::new("v3"));
+    }
+
+    #[rstest]
+    #[case("", &["WZ-0161"])]
+    #[case("backup_partitions=\"no\"", &["WZ-0161"])]
+    #[case("backup_partitions=\"yes\"\nenable_audio=\"yes\"\naudio_volume=\"70\"", &["WZ-0162"])]
+    fn what_has_no_effect_is_remarked(#[case] text: &str, #[case] remarks: &[&str]) {
+        assert_eq!(codes(&asked(text).expect(text).warnings), remarks);
+    }
+
+    #[rstest]
+    #[case("restore_partitions=\"yes\"", &["WZ-0160"])]
+    #[case("switch_firmware=\"yes\"\nnext_firmware=\"stock\"", &["WZ-0160"])]
+    #[case("enable_custom_scripts=\"yes\"\ncustom_scripts=\"a.sh\"", &["WZ-0160"])]
+    #[case("copy_new_sdcard_kernel=\"yes\"\nnew_sdcard_kernel=\"k.bin\"", &["WZ-0160"])]
+    #[case("re_run=\"yes\"", &["WZ-0160"])]
+    #[case("skip_rename_prog_sdcard_kernel=\"yes\"", &["WZ-0160"])]
+    #[case("switch_firmware=\"yes\"", &["WZ-0151", "WZ-0160"])]
+    #[case("enable_custom_scripts=\"yes\"\ncustom_scripts=\" \"", &["WZ-0151", "WZ-0160"])]
+    #[case("copy_new_sdcard_kernel=\"yes\"", &["WZ-0151", "WZ-0160"])]
+    #[case("restore_partitions=\"yes\"\nswitch_firmware=\"yes\"\nnext_firmware=\"stock\"",
+        &["WZ-0150", "WZ-0160", "WZ-0160"])]
+    fn what_cannot_be_done_is_refused_and_not_ignored(
+        #[case] text: &str,
+        #[case] expected: &[&str],
+    ) {
+        let refusals = asked(&format!("backup_partitions=\"yes\"\n{text}")).expect_err(text);
+        assert_eq!(codes(&refusals), expected);
+        let option = text.split('=').next().unwrap();
+        assert!(refusals.iter().any(|p| p.what().contains(option)));
+    }
+}

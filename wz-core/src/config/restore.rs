@@ -63,7 +63,7 @@ pub fn read_restore(
                 Ok(())
             }
         };
-        text.note(outcome);
+        text.note(entry.key_at.line, outcome);
     }
     let in_order = partitions.iter().filter(|name| wanted.contains(name));
     conf.partitions = in_order.map(|&name| name.to_owned()).collect();
@@ -190,13 +190,122 @@ fn other_firmware(
             suggestion,
         }),
         YesNo::No => {
-            warnings.push(Problem::RestoreOtherFirmwareNotWanted {
-                at,
-                key,
-                firmware,
-                suggestion,
-            });
+            warnings.push(
+                at.line,
+                Problem::RestoreOtherFirmwareNotWanted {
+                    at,
+                    key,
+                    firmware,
+                    suggestion,
+                },
+            );
             Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::read_general;
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    const FILE: &str = "restore/thingino.conf";
+    const PARTITIONS: [&str; 3] = ["boot", "env", "ota"];
+
+    fn thingino(text: &str) -> Result<Reading<RestoreConf>, Vec<Problem>> {
+        let firmware = Name::new("thingino").expect("a name");
+        read_restore(FILE, text.as_bytes(), &firmware, &PARTITIONS)
+    }
+
+    fn codes(problems: &[Problem]) -> Vec<String> {
+        problems.iter().map(|p| p.code().to_string()).collect()
+    }
+
+    #[test]
+    fn chosen_partitions_come_in_the_order_of_the_flash() {
+        let text = "restore_thingino_ota=\"yes\"\r\nrestore_thingino_env = true\r\n";
+        let reading = thingino(text).expect("it is in order");
+        assert_eq!(reading.value.partitions, ["env", "ota"]);
+        assert_eq!(reading.warnings, []);
+    }
+
+    #[rstest]
+    #[case("restore_stock_env=\"yes\"", "WZ-0170")]
+    #[case("restore_thingno_env=\"yes\"", "WZ-0170")]
+    #[case("restore_stock_app=\"yes\"", "WZ-0170")]
+    #[case("restore_thingino_boot=\"yes\"", "WZ-0172")]
+    #[case("restore_thingino_app=\"yes\"", "WZ-0141")]
+    #[case("colour=\"blue\"", "WZ-0141")]
+    #[case("restore_thingino_env=\"Yes\"", "WZ-0130")]
+    #[case("restore_thingino_env=\"\"", "WZ-0130")]
+    #[case("restore_thingino_env=\"no\"\nrestore_thingino_env=\"yes\"", "WZ-0144")]
+    #[case("exit 0", "WZ-0112")]
+    fn what_would_not_be_restored_is_refused(#[case] text: &str, #[case] code: &str) {
+        assert_eq!(codes(&thingino(text).expect_err(text)), [code]);
+    }
+
+    #[test]
+    fn the_original_thingino_conf_is_never_a_success_with_nothing_done() {
+        let problems = thingino("restore_stock_env=\"no\"\nrestore_stock_ota=\"yes\"\n")
+            .expect_err("ota would not be restored");
+        assert_eq!(codes(&problems), ["WZ-0170"]);
+        assert!(problems[0].next_step().contains("\"restore_thingino_ota\""));
+
+        let reading = thingino("restore_stock_env=\"no\"\nrestore_stock_ota=\"no\"\n")
+            .expect("nothing was asked for");
+        assert_eq!(codes(&reading.warnings), ["WZ-0171", "WZ-0171"]);
+        let outcome = choose(FILE, &GeneralConf::default(), &reading.value);
+        assert_eq!(
+            outcome,
+            Err(Problem::RestoreNothingChosen {
+                file: FILE.to_owned()
+            })
+        );
+    }
+
+    #[rstest]
+    #[case::in_the_restore_file("", "hidden_option_restore_boot=\"yes\"", &["env", "boot"])]
+    #[case::in_general_conf("hidden_option_restore_boot=\"yes\"", "", &["env", "boot"])]
+    #[case::in_none("", "", &["env"])]
+    #[case::off("hidden_option_restore_boot=\"no\"", "restore_thingino_boot=\"no\"", &["env"])]
+    fn the_boot_partition_is_restored_last_and_only_by_its_hidden_option(
+        #[case] general: &str,
+        #[case] restore: &str,
+        #[case] expected: &[&str],
+    ) {
+        let general = read_general("general.conf", general.as_bytes()).expect("in order");
+        let restore = thingino(&format!("{restore}\nrestore_thingino_env=yes")).expect("in order");
+        let choice = choose(FILE, &general.value, &restore.value).expect("something is chosen");
+        assert_eq!(choice.partitions, expected);
+    }
+
+    #[test]
+    fn two_files_that_disagree_about_the_boot_partition_are_refused() {
+        let general = read_general("general.conf", b"hidden_option_restore_boot=\"no\"");
+        let restore = thingino("hidden_option_restore_boot=\"yes\"").expect("in order");
+        let outcome = choose(FILE, &general.expect("in order").value, &restore.value);
+        assert_eq!(codes(&[outcome.expect_err("they disagree")]), ["WZ-0174"]);
+    }
+
+    #[test]
+    fn a_secret_is_in_no_message() {
+        let problems = thingino("home=\"hunter2\"\nwifi_psk=hunter2\n").expect_err("unknown");
+        assert!(!format!("{problems:?}").contains("hunter2"));
+    }
+
+    proptest! {
+        #[test]
+        fn only_partitions_that_are_asked_for_are_chosen(bytes: Vec<u8>, text in "(restore_(thingino|stock)_(boot|env|ota)=(yes|no)?\n){0,5}") {
+            let firmware = Name::new("thingino").expect("a name");
+            let _ = read_restore(FILE, &bytes, &firmware, &PARTITIONS);
+            if let Ok(reading) = thingino(&text) {
+                for partition in &reading.value.partitions {
+                    let line = format!("restore_thingino_{partition}=yes");
+                    prop_assert!(partition != "boot" && text.contains(&line));
+                }
+            }
         }
     }
 }

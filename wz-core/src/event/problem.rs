@@ -131,12 +131,12 @@ problems! {
 
     /// A name in quotes or with a dot in it.
     ConfigBadName = 111 { at: Spot, name: String }
-        "{at} has the name {name}, which no option can have"
+        "{at} has the name \"{name}\", which no option can have"
         => "Write the name without quotes and dots, as in dry_run=\"no\".";
 
     /// The configuration was a shell script once; it is not run any more.
     ConfigCommand = 112 { at: Spot, word: String }
-        "{at} has the shell command {word}, and commands in this file are not run"
+        "{at} has the shell command \"{word}\", and commands in this file are not run"
         => "Delete the line; to run commands, write a custom script.";
 
     /// A shell construct for text over several lines.
@@ -146,7 +146,7 @@ problems! {
 
     /// Shell code in or behind a value.
     ConfigShellCode = 114 { at: Spot, code: String }
-        "{at} has shell code where there can be none: {code}"
+        "{at} has shell code where there can be none: \"{code}\""
         => "Write a plain value such as \"yes\", with nothing but a # remark behind it; nothing in this file is run.";
 
     /// A value that has a quote at its beginning only.
@@ -156,7 +156,7 @@ problems! {
 
     /// Something stands behind the value.
     ConfigTextAfterValue = 116 { at: Spot, extra: String, suggestion: String }
-        "{at} has more text behind the value: {extra}"
+        "{at} has more text behind the value: \"{extra}\""
         => "If it belongs to the value, write {suggestion}; if it is a remark, put a # before it.";
 
     /// Word processors and phones put these in.
