@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use hadris_fat::format::{FatFormatOptions, FatTypeSelection, FatVolumeFormatter};
 use hadris_fat::time::{FatDateTime, StaticTimeProvider};
-use hadris_fat::{Error as FatError, FatDir, FatVolume, FatVolumeReadExt, FatVolumeWriteExt};
+use hadris_fat::{Error as FatError, FatDir, FatVolume, FatVolumeWriteExt};
 use thiserror::Error;
 use wz_core::units::{Offset, Region, Size};
 
