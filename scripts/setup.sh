@@ -69,7 +69,7 @@ install_rust() {
     command -v cargo >/dev/null || die "Rust is not installed. Install rustup (https://rustup.rs), then run this again." \
         "The toolchain that this project needs ($channel) is then fetched by this script."
     if ! sysroot=$(RUSTUP_AUTO_INSTALL=0 rustc --print sysroot 2>/dev/null); then
-        run_rustup "Rust $channel" toolchain install "$channel" --profile minimal \
+        run_rustup "Rust $channel" toolchain install "$channel" --no-self-update --profile minimal \
             --component rustfmt --component clippy --component rust-src
         return
     fi

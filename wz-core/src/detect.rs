@@ -6,8 +6,7 @@ use std::io::{self, Read};
 
 use crate::event::{CameraFacts, Problem};
 use crate::flash::{FileSystem, FileSystems, ReadFlash};
-use crate::image::Environment;
-use crate::plan::{BackupCamera, BackupPartition};
+use crate::image::environment::Environment;
 use crate::profile::{
     Catalogue, Chip, Evidence, Firmware, Format, Identified, Layout, Model, Partition, Soc,
     Variables, identify,
@@ -36,43 +35,43 @@ pub struct FlashDevice {
 }
 
 /// A camera, as far as it is known.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Camera {
-    facts: CameraFacts,
-    chip: Region,
-    partitions: Vec<BackupPartition>,
-    secondary_backup: Option<String>,
-    sd_kernels: Vec<String>,
-    remarks: Vec<Problem>,
+    /// What the owner sees of it.
+    pub facts: CameraFacts,
+    /// The whole flash chip.
+    pub chip: Region,
+    /// The partitions of the layout that was found; none if there is no known one.
+    pub partitions: Vec<CameraPartition>,
+    /// The folder at the top of the card that gets a second copy, if the firmware has one.
+    pub secondary_backup: Option<String>,
+}
+
+/// A partition of a camera's flash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CameraPartition {
+    /// Its name.
+    pub name: String,
+    /// Its place in flash.
+    pub region: Region,
+    /// What it is formatted as, if its files are the owner's and get packed.
+    pub user_files: Option<FileSystem>,
 }
 
 impl Camera {
-    /// What the owner sees of it.
-    pub fn facts(&self) -> &CameraFacts {
-        &self.facts
+    /// The firmware's name in paths.
+    pub fn firmware_name(&self) -> &str {
+        self.facts.firmware.as_deref().unwrap_or("unknown")
     }
+}
 
+/// What detection found out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Detected {
+    /// The camera.
+    pub camera: Camera,
     /// What is unusual about it.
-    pub fn remarks(&self) -> &[Problem] {
-        &self.remarks
-    }
-
-    /// The file names that the U-Boot in flash boots; all that the SoC's firmwares know if it is
-    /// unknown which one that is.
-    pub fn sd_kernels(&self) -> &[String] {
-        &self.sd_kernels
-    }
-
-    /// What a backup has to know of it.
-    pub fn for_backup(&self) -> BackupCamera<'_> {
-        BackupCamera {
-            facts: &self.facts,
-            chip: self.chip,
-            group: &self.facts.group,
-            partitions: &self.partitions,
-            secondary_backup: self.secondary_backup.as_deref(),
-        }
-    }
+    pub remarks: Vec<Problem>,
 }
 
 /// Finds out what camera this is. What stays unknown is a remark, not a failure: the whole chip can
@@ -87,7 +86,7 @@ pub fn detect(
     manual: &Manual,
     flash: &mut dyn ReadFlash,
     file_systems: &mut dyn FileSystems,
-) -> Result<Camera, Problem> {
+) -> Result<Detected, Problem> {
     let mut evidence = FlashEvidence::new(soc.flash.boot_search_region(), flash, file_systems);
     let mut remarks = Vec::new();
     let firmwares = catalogue.firmwares(&soc.name);
@@ -104,18 +103,13 @@ pub fn detect(
         layout: layout.map(|layout| layout.name.clone()),
         model: model.map(|model| model.code),
     };
-    let sd_kernels = match firmware {
-        Some(firmware) => firmware.sd_kernels.clone(),
-        None => catalogue.sd_kernels(Some(&soc.name)).into_iter().map(str::to_owned).collect(),
-    };
-    Ok(Camera {
+    let camera = Camera {
         facts,
         chip: device.whole,
-        partitions: layout.map(backup_partitions).unwrap_or_default(),
+        partitions: layout.map(partitions).unwrap_or_default(),
         secondary_backup: firmware.and_then(|firmware| firmware.secondary_backup.clone()),
-        sd_kernels,
-        remarks,
-    })
+    };
+    Ok(Detected { camera, remarks })
 }
 
 fn firmware<'a>(
@@ -128,12 +122,18 @@ fn firmware<'a>(
     let known = || names(firmwares.iter().map(|firmware| firmware.name.as_str()));
     if let Some(name) = &manual.firmware {
         let named = firmwares.iter().find(|firmware| firmware.name == *name);
-        let unknown = || Problem::ManualFirmwareUnknown { name: name.clone(), known: known() };
+        let unknown = || Problem::ManualFirmwareUnknown {
+            name: name.clone(),
+            known: known(),
+        };
         return named.map(Some).ok_or_else(unknown);
     }
     let found = identify(firmwares, evidence)?.one();
     if found.is_none() {
-        remarks.push(Problem::FirmwareUnknown { soc: soc.name.clone(), known: known() });
+        remarks.push(Problem::FirmwareUnknown {
+            soc: soc.name.clone(),
+            known: known(),
+        });
     }
     Ok(found)
 }
@@ -143,13 +143,17 @@ fn layout<'a>(
     evidence: &mut FlashEvidence<'_>,
     remarks: &mut Vec<Problem>,
 ) -> Result<Option<&'a Layout>, Problem> {
-    let Some(firmware) = firmware else { return Ok(None) };
+    let Some(firmware) = firmware else {
+        return Ok(None);
+    };
     let found = match firmware.layout_in(evidence)? {
         Identified::One(layout) => Some(layout),
         Identified::Unknown | Identified::Several(_) => None,
     };
     if found.is_none() {
-        remarks.push(Problem::LayoutUnknown { firmware: firmware.name.clone() });
+        remarks.push(Problem::LayoutUnknown {
+            firmware: firmware.name.clone(),
+        });
     }
     Ok(found)
 }
@@ -159,7 +163,9 @@ fn pending_upgrade(
     evidence: &mut FlashEvidence<'_>,
     remarks: &mut Vec<Problem>,
 ) -> Result<(), Problem> {
-    let Some(firmware) = firmware else { return Ok(()) };
+    let Some(firmware) = firmware else {
+        return Ok(());
+    };
     let mark = firmware.pending_upgrade_in(evidence)?;
     remarks.extend(mark.map(|mark| Problem::UpgradePending { mark }));
     Ok(())
@@ -174,7 +180,11 @@ fn model(
     remarks: &mut Vec<Problem>,
 ) -> Option<Model> {
     if let Some(code) = &manual.model {
-        return Some(Model { code: code.clone(), name: None, secure_boot: false });
+        return Some(Model {
+            code: code.clone(),
+            name: None,
+            secure_boot: false,
+        });
     }
     let (firmware, layout) = (firmware?, layout?);
     let why = match firmware.model_in(layout, evidence) {
@@ -190,8 +200,8 @@ fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 
-fn backup_partitions(layout: &Layout) -> Vec<BackupPartition> {
-    let partition = |partition: &Partition| BackupPartition {
+fn partitions(layout: &Layout) -> Vec<CameraPartition> {
+    let partition = |partition: &Partition| CameraPartition {
         name: partition.name.clone(),
         region: partition.region,
         user_files: file_system(partition.format).filter(|_| partition.user_data),
@@ -222,16 +232,23 @@ impl<'a> FlashEvidence<'a> {
         flash: &'a mut dyn ReadFlash,
         file_systems: &'a mut dyn FileSystems,
     ) -> Self {
-        Self { boot_region, boot: None, flash, file_systems }
+        Self {
+            boot_region,
+            boot: None,
+            flash,
+            file_systems,
+        }
     }
 }
 
 fn read(flash: &mut dyn ReadFlash, region: Region) -> Result<Vec<u8>, Problem> {
     let mut bytes = vec![0; region.size.as_usize()];
-    flash.read(region.offset, &mut bytes).map_err(|error| Problem::FlashRead {
-        region: error.region,
-        reason: error.source.to_string(),
-    })?;
+    flash
+        .read(region.offset, &mut bytes)
+        .map_err(|error| Problem::FlashRead {
+            region: error.region,
+            reason: error.source.to_string(),
+        })?;
     Ok(bytes)
 }
 
@@ -256,9 +273,13 @@ impl Evidence for FlashEvidence<'_> {
 
     fn environment(&mut self, region: Region) -> Result<Option<Variables>, Problem> {
         let bytes = self.bytes(region)?;
-        let Ok(environment) = Environment::parse(&bytes) else { return Ok(None) };
+        let Ok(environment) = Environment::parse(&bytes) else {
+            return Ok(None);
+        };
         let pair = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-        Ok(Some(environment.iter().map(pair).collect::<BTreeMap<_, _>>()))
+        Ok(Some(
+            environment.iter().map(pair).collect::<BTreeMap<_, _>>(),
+        ))
     }
 
     fn file(&mut self, partition: &Partition, path: &str) -> Result<Option<Vec<u8>>, Problem> {
@@ -266,14 +287,21 @@ impl Evidence for FlashEvidence<'_> {
             partition: partition.name.clone(),
             reason: error.to_string(),
         };
-        let Some(kind) = file_system(partition.format) else { return Ok(None) };
-        let root = self.file_systems.mount(partition.region, kind).map_err(failed)?;
+        let Some(kind) = file_system(partition.format) else {
+            return Ok(None);
+        };
+        let root = self
+            .file_systems
+            .mount(partition.region, kind)
+            .map_err(failed)?;
         match fs::File::open(root.join(path)) {
             Err(missing) if missing.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(failed(error)),
             Ok(file) => {
                 let mut bytes = Vec::new();
-                file.take(FILE_LIMIT).read_to_end(&mut bytes).map_err(failed)?;
+                file.take(FILE_LIMIT)
+                    .read_to_end(&mut bytes)
+                    .map_err(failed)?;
                 Ok(Some(bytes))
             }
         }
@@ -289,5 +317,9 @@ pub fn check_size(device: &FlashDevice, soc: &Soc) -> Result<(), Problem> {
     if device.whole.size == expected {
         return Ok(());
     }
-    Err(Problem::FlashSize { device: device.name.clone(), found: device.whole.size, expected })
+    Err(Problem::FlashSize {
+        device: device.name.clone(),
+        found: device.whole.size,
+        expected,
+    })
 }

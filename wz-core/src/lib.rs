@@ -9,6 +9,10 @@ pub mod event;
 
 pub mod profile;
 
+pub mod config;
+
+pub mod image;
+
 pub mod card;
 
 pub mod flash;
@@ -20,3 +24,5 @@ pub mod plan;
 pub mod execute;
 
 pub mod report;
+
+pub mod run;

@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use crate::card::{Card, CardPath};
+use crate::card::{Card, CardError, CardPath};
 use crate::config::{self, Mode, Request, SecondaryBackup};
-use crate::detect::{self, Camera, FlashDevice, Manual};
+use crate::detect::{self, Camera, Detected, FlashDevice, Manual};
 use crate::event::{Event, Operation, Outcome, Phase, Problem, Reporter, Step, Verdict, in_step};
 use crate::execute::{BackupResult, backup};
 use crate::flash::{FileSystems, ReadFlash};
@@ -30,7 +30,9 @@ pub struct FlashUnit<'a> {
 
 impl std::fmt::Debug for FlashUnit<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("FlashUnit").field("device", &self.device).finish_non_exhaustive()
+        f.debug_struct("FlashUnit")
+            .field("device", &self.device)
+            .finish_non_exhaustive()
     }
 }
 
@@ -114,8 +116,13 @@ pub fn run(
     let builtin = Catalogue::builtin();
     // S7: no run of this version writes flash, so each puts the SD kernel away before all else,
     // whatever the configuration says: a camera must never start it again and again.
-    let soc = find_chip(&builtin, chip).ok().map(|(soc, _)| soc.name.clone());
-    let names = builtin.sd_kernels(soc.as_deref()).into_iter().map(str::to_owned);
+    let soc = find_chip(&builtin, chip)
+        .ok()
+        .map(|(soc, _)| soc.name.clone());
+    let names = builtin
+        .sd_kernels(soc.as_deref())
+        .into_iter()
+        .map(str::to_owned);
     let put_away = put_kernels_away(card, names.collect(), reporter);
     let kernel_is_bootable = put_away.is_err();
     let outcome = put_away
@@ -123,15 +130,23 @@ pub fn run(
         .and_then(|()| config)
         .and_then(|request| steps(card, flash, chip, builtin, request, surroundings, reporter));
     let outcome = conclude(outcome, reporter);
-    reporter.report(&Event::Finished { outcome, peak_memory: surroundings.peak_memory() });
-    Ended { outcome, kernel_is_bootable }
+    reporter.report(&Event::Finished {
+        outcome,
+        peak_memory: surroundings.peak_memory(),
+    });
+    Ended {
+        outcome,
+        kernel_is_bootable,
+    }
 }
 
 fn conclude(result: Result<Outcome, Stop>, reporter: &mut dyn Reporter) -> Outcome {
     match result {
         Ok(outcome) => outcome,
         Err(Stop::Refused(problems)) => {
-            problems.into_iter().for_each(|problem| reporter.report(&Event::Refused(problem)));
+            problems
+                .into_iter()
+                .for_each(|problem| reporter.report(&Event::Refused(problem)));
             Outcome::Refused
         }
         Err(Stop::Failed(problem)) => {
@@ -178,4 +193,218 @@ fn end_phase(
 ) {
     let duration = surroundings.since_power_on().saturating_sub(began);
     reporter.report(&Event::PhaseEnded { phase, duration });
+}
+
+/// Reads `general.conf`. Reported here: the options; remarks are about the file and come first.
+fn read_config(card: &mut dyn Card, reporter: &mut dyn Reporter) -> Result<Request, Stop> {
+    let path = CardPath::general_conf();
+    let bytes = card
+        .read(&path, config::LIMIT)
+        .map_err(|error| error.into_problem(card))?;
+    let missing = || Problem::ConfigMissing {
+        file: path.to_string(),
+    };
+    let bytes = bytes.ok_or_else(missing)?;
+    let conf = config::read_general(path.as_str(), &bytes)?;
+    reporter.report(&Event::Options(conf.value.options()));
+    let request = config::request(path.as_str(), &conf.value);
+    let remarks = conf.warnings.into_iter();
+    remarks.for_each(|remark| reporter.report(&Event::Remark(remark)));
+    let request = request?;
+    request
+        .warnings
+        .into_iter()
+        .for_each(|remark| reporter.report(&Event::Remark(remark)));
+    Ok(request.value)
+}
+
+/// Renames every SD kernel that some U-Boot of this SoC boots, and makes sure that it lasts.
+fn put_kernels_away(
+    card: &mut dyn Card,
+    names: Vec<String>,
+    reporter: &mut dyn Reporter,
+) -> Result<(), Problem> {
+    let entries = card
+        .entries(&CardPath::root())
+        .map_err(|error| error.into_problem(card))?;
+    let is_kernel = |entry: &String| names.iter().any(|name| name.eq_ignore_ascii_case(entry));
+    let found = entries
+        .unwrap_or_default()
+        .into_iter()
+        .map(|entry| entry.name);
+    for name in found.filter(is_kernel) {
+        let to = format!("{name}{PUT_AWAY}");
+        in_step(
+            reporter,
+            Step::PutKernelAway {
+                name: name.clone(),
+                to: to.clone(),
+            },
+            |_| {
+                let root = CardPath::root();
+                let renamed = card.rename(&root.join(&name), &root.join(&to));
+                renamed
+                    .and_then(|()| card.sync())
+                    .map_err(|error| Problem::KernelNotPutAway {
+                        name: name.clone(),
+                        reason: error.source.to_string(),
+                    })
+            },
+        )?;
+    }
+    Ok(())
+}
+
+/// The profiles in `wz_flash-helper/profiles/<soc>/` on the card, on top of the built-in ones.
+fn add_card_profiles(builtin: Catalogue, card: &mut dyn Card) -> Result<Catalogue, Stop> {
+    /// Longer than any profile.
+    const LIMIT: Size = Size::kib(64);
+    let read = |card: &mut dyn Card| {
+        let mut files = Vec::new();
+        for folder in card.entries(&CardPath::profiles())?.unwrap_or_default() {
+            let place = CardPath::profiles().join(&folder.name);
+            for file in card.entries(&place)?.unwrap_or_default() {
+                let path = format!("{}/{}", folder.name, file.name);
+                if let Some(content) = card.read(&place.join(&file.name), LIMIT)? {
+                    files.push(ProfileFile::new(path, content));
+                }
+            }
+        }
+        Ok(files)
+    };
+    let files = read(card).map_err(|error: CardError| error.into_problem(card))?;
+    Ok(builtin.with_card_profiles(&files)?)
+}
+
+fn find_chip<'a>(
+    catalogue: &'a Catalogue,
+    evidence: &ChipEvidence,
+) -> Result<(&'a Soc, &'a Chip), Problem> {
+    match evidence {
+        ChipEvidence::Named(name) => {
+            let unknown = || Problem::ChipNameUnknown {
+                name: name.clone(),
+                known: chips(catalogue),
+            };
+            catalogue.chip_by_name(name).ok_or_else(unknown)
+        }
+        ChipEvidence::Registers(registers) => {
+            let value = |address: u32| {
+                let register = registers
+                    .iter()
+                    .find(|register| register.address == address);
+                register.and_then(|register| register.value).ok_or(())
+            };
+            let found = catalogue.chip_by_registers(value).ok().flatten();
+            found.ok_or_else(|| Problem::ChipUnknown {
+                ids: ids(registers),
+            })
+        }
+    }
+}
+
+fn chips(catalogue: &Catalogue) -> String {
+    let names = catalogue
+        .socs()
+        .flat_map(|soc| soc.chips.iter().map(|chip| chip.name.as_str()));
+    names.collect::<Vec<_>>().join(", ")
+}
+
+fn ids(registers: &[Register]) -> String {
+    let shown = |register: &Register| match register.value {
+        Some(value) => format!("{:#010x}: {value:#010x}", register.address),
+        None => format!("{:#010x}: unreadable", register.address),
+    };
+    registers.iter().map(shown).collect::<Vec<_>>().join(", ")
+}
+
+fn find_camera(
+    catalogue: &Catalogue,
+    (soc, chip): (&Soc, &Chip),
+    flash: &mut FlashUnit<'_>,
+    request: &Request,
+    reporter: &mut dyn Reporter,
+) -> Result<Camera, Problem> {
+    let manual = Manual {
+        firmware: request.manual_firmware.as_ref().map(ToString::to_string),
+        model: request.manual_model.as_ref().map(ToString::to_string),
+    };
+    let Detected { camera, remarks } = detect::detect(
+        catalogue,
+        (soc, chip),
+        &flash.device,
+        &manual,
+        flash.chip,
+        flash.file_systems,
+    )?;
+    reporter.report(&Event::Camera(camera.facts.clone()));
+    remarks
+        .into_iter()
+        .for_each(|remark| reporter.report(&Event::Remark(remark)));
+    Ok(camera)
+}
+
+fn prepare(
+    request: Request,
+    camera: &Camera,
+    card: &mut dyn Card,
+    reporter: &mut dyn Reporter,
+) -> Result<Prepared, Stop> {
+    let mut prepared = Prepared {
+        request,
+        backup: None,
+    };
+    if prepared.request.operations.contains(&Operation::Backup) {
+        let plan = prepare_backup(&prepared.request, camera, card)?;
+        reporter.report(&Event::Plan(
+            plan.to_string().lines().map(str::to_owned).collect(),
+        ));
+        prepared.backup = Some(plan);
+    }
+    Ok(prepared)
+}
+
+fn prepare_backup(
+    request: &Request,
+    camera: &Camera,
+    card: &mut dyn Card,
+) -> Result<BackupPlan, Stop> {
+    let secondary = request.secondary_backup == SecondaryBackup::Make;
+    let mut parents = vec![CardPath::backups().join(camera.firmware_name())];
+    parents.extend(secondary_folder(camera, secondary));
+    let survey = survey(card, &parents).map_err(|error| error.into_problem(card))?;
+    Ok(plan_backup(camera, &survey, secondary)?)
+}
+
+fn carry_out(
+    prepared: &Prepared,
+    flash: &mut FlashUnit<'_>,
+    card: &mut dyn Card,
+    reporter: &mut dyn Reporter,
+) -> Result<Outcome, Stop> {
+    let Some(plan) = &prepared.backup else {
+        return Ok(Outcome::NothingToDo);
+    };
+    if prepared.request.mode == Mode::DryRun {
+        return Ok(Outcome::DryRun);
+    }
+    reporter.report(&Event::OperationStarted(Operation::Backup));
+    let result = backup(plan, flash.chip, flash.file_systems, card, reporter);
+    let verdict = match &result {
+        Ok(BackupResult {
+            archives_failed, ..
+        }) if archives_failed.is_empty() => Verdict::Done,
+        _ => Verdict::Failed,
+    };
+    reporter.report(&Event::OperationEnded(Operation::Backup, verdict));
+    let archives_failed = result.map_err(Stop::Failed)?.archives_failed;
+    let outcome = if archives_failed.is_empty() {
+        Outcome::Success
+    } else {
+        Outcome::Incomplete
+    };
+    archives_failed
+        .into_iter()
+        .for_each(|problem| reporter.report(&Event::Failed(problem)));
+    Ok(outcome)
 }

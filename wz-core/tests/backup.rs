@@ -7,12 +7,11 @@ use std::path::PathBuf;
 use rstest::rstest;
 use sha2::{Digest, Sha256};
 use wz_core::card::{Card, CardPath, SimCard, SimCut, SimFault};
+use wz_core::detect::{Camera, CameraPartition};
 use wz_core::event::{CameraFacts, Event, Problem};
 use wz_core::execute::{BackupResult, backup};
 use wz_core::flash::{Fault, FileSystem, FileSystems, Geometry, SimNor};
-use wz_core::plan::{
-    BackupCamera, BackupPartition, BackupPlan, plan_backup, secondary_folder, survey,
-};
+use wz_core::plan::{BackupPlan, plan_backup, secondary_folder, survey};
 use wz_core::units::{Offset, Region, Size};
 
 const CHIP: Size = Size::kib(192);
@@ -71,8 +70,8 @@ fn facts() -> CameraFacts {
 }
 
 /// Partitions that do not follow the chunks in which flash is read.
-fn partitions() -> Vec<BackupPartition> {
-    let part = |name: &str, offset, size, user_files| BackupPartition {
+fn partitions() -> Vec<CameraPartition> {
+    let part = |name: &str, offset, size, user_files| CameraPartition {
         name: name.into(),
         region: Region::new(Offset::bytes(offset), Size::bytes(size)),
         user_files,
@@ -90,13 +89,11 @@ fn partitions() -> Vec<BackupPartition> {
 }
 
 fn plan(card: &SimCard) -> Result<BackupPlan, Vec<Problem>> {
-    let (facts, partitions) = (facts(), partitions());
-    let camera = BackupCamera {
-        facts: &facts,
+    let camera = Camera {
+        facts: facts(),
         chip: Region::new(Offset::ZERO, CHIP),
-        group: "t31x",
-        partitions: &partitions,
-        secondary_backup: Some("Wyze_factory_backup"),
+        partitions: partitions(),
+        secondary_backup: Some("Wyze_factory_backup".into()),
     };
     let mut parents = vec![CardPath::backups().join("stock")];
     parents.extend(secondary_folder(&camera, true));

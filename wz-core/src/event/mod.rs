@@ -7,6 +7,7 @@
 //! ```
 
 mod problem;
+mod spot;
 
 use std::fmt;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use crate::units::Size;
 
 pub use problem::{Code, Problem, Row, TABLE as PROBLEMS};
+pub use spot::Spot;
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]

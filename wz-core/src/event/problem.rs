@@ -7,7 +7,9 @@
 
 use std::fmt;
 
-use crate::units::{Region, Size};
+use crate::units::{Offset, Region, Size};
+
+use super::Spot;
 
 /// A stable number, printed as `WZ-0231`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,6 +83,211 @@ problems! {
     ConfigMissing = 101 { file: String }
         "There is no \"{file}\" on the card"
         => "Copy the whole wz_flash-helper folder to the card again; general.conf says what the camera is to do.";
+
+    /// A configuration file is a few hundred bytes long; this is something else.
+    ConfigTooLong = 102 { file: String, limit: Size }
+        "\"{file}\" is longer than {limit}, so it is no configuration file"
+        => "Put the {file} that belongs to the program on the card again.";
+
+    /// Some editors save in this form when told "Unicode".
+    ConfigUtf16 = 103 { file: String }
+        "\"{file}\" is saved as UTF-16"
+        => "Open it in a text editor and save it as UTF-8 (in Windows Notepad: Save as, Encoding: UTF-8).";
+
+    /// The file holds bytes that no text has: it was replaced, or the card lost data.
+    ConfigBinary = 104 { file: String, offset: Offset }
+        "\"{file}\" is not a text: it has a zero byte at {offset}"
+        => "Put the {file} that belongs to the program on the card again; if it happens again, use another card.";
+
+    /// A part of an option that is not UTF-8. Comments may hold anything.
+    ConfigNotUtf8 = 105 { at: Spot }
+        "{at} holds a character that is not UTF-8"
+        => "Type the line anew and save the file as UTF-8.";
+
+    /// A character that cannot be seen, such as the hard blank of a web page.
+    ConfigInvisible = 106 { at: Spot, character: String }
+        "{at} holds an invisible character ({character})"
+        => "Type the line anew instead of copying it.";
+
+    /// No option needs a line of this length.
+    ConfigLineTooLong = 107 { at: Spot, limit: Size }
+        "{at} is longer than {limit}"
+        => "Delete the line, or put the file that belongs to the program on the card again.";
+
+    /// Only the first problems of a file are told one by one.
+    ConfigMoreProblems = 108 { file: String, count: usize }
+        "\"{file}\" has {count} more problems"
+        => "Correct those that are listed first.";
+
+    /// A real configuration has about twenty options.
+    ConfigTooManyOptions = 109 { at: Spot, most: usize }
+        "{at} is an option too many: there are {most} before it"
+        => "Put the file that belongs to the program on the card again.";
+
+    /// A line that is neither an option nor a comment.
+    ConfigNotAnOption = 110 { at: Spot, suggestion: String }
+        "{at} has no option: a name, an = and a value"
+        => "{suggestion}.";
+
+    /// A name in quotes or with a dot in it.
+    ConfigBadName = 111 { at: Spot, name: String }
+        "{at} has the name \"{name}\", which no option can have"
+        => "Write the name without quotes and dots, as in dry_run=\"no\".";
+
+    /// The configuration was a shell script once; it is not run any more.
+    ConfigCommand = 112 { at: Spot, word: String }
+        "{at} has the shell command \"{word}\", and commands in this file are not run"
+        => "Delete the line; to run commands, write a custom script.";
+
+    /// A shell construct for text over several lines.
+    ConfigHereDocument = 113 { at: Spot }
+        "{at} begins a here-document, which does not belong into this file"
+        => "Delete it with all its lines; to run commands, write a custom script.";
+
+    /// Shell code in or behind a value.
+    ConfigShellCode = 114 { at: Spot, code: String }
+        "{at} has shell code where there can be none: \"{code}\""
+        => "Write a plain value such as \"yes\", with nothing but a # remark behind it; nothing in this file is run.";
+
+    /// A value that has a quote at its beginning only.
+    ConfigUnclosedQuote = 115 { at: Spot, quote: char, suggestion: String }
+        "{at} has a {quote} without a second one behind the value"
+        => "Write {suggestion}.";
+
+    /// Something stands behind the value.
+    ConfigTextAfterValue = 116 { at: Spot, extra: String, suggestion: String }
+        "{at} has more text behind the value: \"{extra}\""
+        => "If it belongs to the value, write {suggestion}; if it is a remark, put a # before it.";
+
+    /// Word processors and phones put these in.
+    ConfigCurlyQuote = 117 { at: Spot, quote: char }
+        "{at} has the typographic quote {quote}"
+        => "Replace it by the straight quote \"; a plain text editor such as Notepad types it.";
+
+    /// Shell and TOML disagree about what it means.
+    ConfigBackslash = 118 { at: Spot }
+        "{at} has a backslash, and no option can have one"
+        => "Write the value without it; a file is named without its folder.";
+
+    /// A TOML table.
+    ConfigTable = 119 { at: Spot }
+        "{at} is a section heading, and this file has no sections"
+        => "Delete the line; write only options such as dry_run=\"no\".";
+
+    /// A TOML list, inline table, or text over several lines.
+    ConfigTomlValue = 120 { at: Spot }
+        "{at} has a list or a text over several lines, and no option can have one"
+        => "Write one value in double quotes; several script names go into one pair of quotes, with blanks between them.";
+
+    /// Exactly these words are accepted, so that nothing is done or left out by a guess.
+    ConfigNotYesOrNo = 130 { at: Spot, key: String, value: String, suggestion: String }
+        "{at} gives {key} the value \"{value}\"; it can be \"yes\" or \"no\" (or true or false), in small letters"
+        => "{suggestion}.";
+
+    /// A volume outside its range, or no number.
+    ConfigNotAVolume = 131 { at: Spot, key: String, value: String }
+        "{at} gives {key} the value \"{value}\", which is no whole number from 0 to 100"
+        => "Write {key}=\"50\", for example.";
+
+    /// A firmware or model name with characters that no such name has.
+    ConfigNotAName = 132 { at: Spot, key: String, value: String }
+        "{at} gives {key} the value \"{value}\", which is no name: up to 32 letters, digits, _ and -"
+        => "Write a name such as \"stock\", or {key}=\"\" for none.";
+
+    /// A file name that leads elsewhere, or that is none.
+    ConfigNotAFileName = 133 { at: Spot, key: String, value: String }
+        "{at} gives {key} the value \"{value}\", which is no file name: letters, digits and . _ + - without a folder"
+        => "Rename the file if need be, and write its name without a folder, or {key}=\"\" for none.";
+
+    /// As harmless as a missing line, as long as nothing is written.
+    ConfigEmpty = 134 { at: Spot, key: String }
+        "{at} gives {key} no value, so it counts as if the line were not there"
+        => "Give it a value, or delete the line.";
+
+    /// What was meant matters when something is written.
+    ConfigEmptyRefused = 135 { at: Spot, key: String }
+        "{at} gives {key} no value, and flash or card are to be written"
+        => "Give it a value, or delete the line; nothing was written.";
+
+    /// Most likely a misspelt name.
+    ConfigUnknownKey = 140 { at: Spot, key: String, suggestion: String }
+        "{at} has an option \"{key}\" that does not exist; it has no effect"
+        => "{suggestion}.";
+
+    /// A misspelt option could mean that something is written that should not be.
+    ConfigUnknownKeyRefused = 141 { at: Spot, key: String, suggestion: String }
+        "{at} has an option \"{key}\" that does not exist, and flash or card are to be written"
+        => "{suggestion}; nothing was written.";
+
+    /// The same option with the same value again.
+    ConfigRepeated = 142 { at: Spot, key: String, earlier: usize }
+        "{at} repeats {key}, which is in line {earlier} already"
+        => "Delete one of the two lines.";
+
+    /// The last line counts, as it did in the original program.
+    ConfigContradiction = 143 { at: Spot, key: String, earlier: usize }
+        "{at} gives {key} another value than line {earlier}; this last one counts"
+        => "Delete one of the two lines.";
+
+    /// What was meant matters when something is written.
+    ConfigContradictionRefused = 144 { at: Spot, key: String, earlier: usize }
+        "{at} gives {key} another value than line {earlier}, and flash or card are to be written"
+        => "Delete one of the two lines; nothing was written.";
+
+    /// A configuration of the original program from before its version 0.9.0.
+    ConfigOldVersion = 145 { at: Spot, changes: String }
+        "{at} is from a configuration for a version before 0.9.0, whose options had other names"
+        => "Take the general.conf of this version and enter your choices there: {changes}.";
+
+    /// Both would write the same flash.
+    ConfigRestoreAndSwitch = 150 { at: Spot, restore_line: usize }
+        "{at} asks for another firmware, and line {restore_line} asks to restore partitions of the installed one; only one of them can be done"
+        => "Set either restore_partitions=\"no\" or switch_firmware=\"no\".";
+
+    /// An option that says nothing without another.
+    ConfigNeedsAnother = 151 { at: Spot, key: String, needed: String }
+        "{at} asks for {key}, but {needed} is empty or missing"
+        => "Set {needed}, or set {key}=\"no\".";
+
+    /// The option is known, and will come with a later version.
+    ConfigNotAvailable = 160 { at: Spot, key: String }
+        "{at} asks for {key}, which is not available in this version; nothing was done"
+        => "Set {key}=\"no\".";
+
+    /// All options are off or missing.
+    NothingRequested = 161 { file: String }
+        "\"{file}\" asks for nothing"
+        => "Set backup_partitions=\"yes\" in it to make a backup.";
+
+    /// The original's own configuration has sound on.
+    ConfigNoSound = 162 { at: Spot }
+        "{at} asks for sound, and this version makes none"
+        => "Nothing has to be done; the logs on the card tell how it went.";
+
+    /// The original's own thingino.conf has this mistake.
+    RestoreOtherFirmware = 170 { at: Spot, key: String, firmware: String, suggestion: String }
+        "{at} asks for {key}, which is no partition of the {firmware} firmware that is installed"
+        => "{suggestion}.";
+
+    /// The same, but with the value "no".
+    RestoreOtherFirmwareNotWanted = 171 { at: Spot, key: String, firmware: String, suggestion: String }
+        "{at} names {key}, which is no partition of the {firmware} firmware that is installed; it has no effect"
+        => "{suggestion}.";
+
+    /// The boot partition has an option of its own, as its loss costs the camera.
+    RestoreBootNotConfirmed = 172 { at: Spot, key: String }
+        "{at} asks for {key}, which is not enough for the boot partition"
+        => "Set {key}=\"no\"; if you know that you need it, read about hidden_option_restore_boot in docs/config.md.";
+
+    /// Restore is on, and no partition is.
+    RestoreNothingChosen = 173 { file: String }
+        "restore_partitions is on, but \"{file}\" chooses no partition"
+        => "Set the partitions that you want to restore to \"yes\" in it, or set restore_partitions=\"no\".";
+
+    /// The hidden option may stand in either file, but not with two meanings.
+    RestoreBootContradiction = 174 { at: Spot, general: String, line: usize }
+        "{at} says otherwise about the boot partition than line {line} of \"{general}\""
+        => "Delete one of the two lines; nothing was written.";
 
     /// The kernel saw no card in the slot in time.
     CardMissing = 201 { seconds: u64 }
@@ -188,12 +395,17 @@ problems! {
         "The profile \"{file}\" is for the SoC \"{soc}\", which has no soc.toml"
         => "Put a \"{soc}/soc.toml\" beside it, or move it to the folder of its SoC.";
 
+    /// A file among the profiles on the card is far too large for one.
+    ProfileTooLarge = 406 { file: String, size: Size, largest: Size }
+        "The profile \"{file}\" has {size}; none is larger than {largest}"
+        => "Take it off the card, or look what it really is.";
+
     /// A name in a profile cannot be part of a file name, or is used for something else.
     ProfileNameUnsafe = 410 { file: String, name: String }
         "The profile \"{file}\" uses the name \"{name}\", which is not possible or taken"
-        => "Use lower case letters, digits, _ and -, at most 32; \"all\", \"firmware\" and \"unknown\" are taken.";
+        => "Use lower case letters, digits, _ and -, at most 32; \"all\", \"firmware\", \"unknown\" and \"soc\" are taken.";
 
-    /// A name in a profile cannot be that of a file on the card.
+    /// A name in a profile cannot be that of a file on the card, or is that of our own folder.
     ProfileCardName = 411 { file: String, name: String }
         "The profile \"{file}\" expects \"{name}\" on the card, which is no safe file name"
         => "Use letters, digits, _, - and dots inside the name, at most 64 characters.";

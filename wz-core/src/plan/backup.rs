@@ -12,8 +12,9 @@
 
 use std::fmt;
 
-use super::{BackupCamera, CardSurvey};
+use super::CardSurvey;
 use crate::card::CardPath;
+use crate::detect::{Camera, CameraPartition};
 use crate::event::Problem;
 use crate::flash::FileSystem;
 use crate::units::{Region, Size};
@@ -102,7 +103,7 @@ const RESERVE: Size = Size::mib(1);
 /// # Errors
 /// Every reason why the card cannot take it.
 pub fn plan_backup(
-    camera: &BackupCamera<'_>,
+    camera: &Camera,
     card: &CardSurvey,
     secondary: bool,
 ) -> Result<BackupPlan, Vec<Problem>> {
@@ -152,22 +153,23 @@ pub fn plan_backup(
 }
 
 /// The second folder, where the firmware's profile names one and the owner wants it.
-pub fn secondary_folder(camera: &BackupCamera<'_>, wanted: bool) -> Option<CardPath> {
+pub fn secondary_folder(camera: &Camera, wanted: bool) -> Option<CardPath> {
     camera
         .secondary_backup
+        .as_deref()
         .filter(|_| wanted)
         .map(|name| CardPath::root().join(name))
 }
 
-fn file_name(camera: &BackupCamera<'_>, partition: &str, extension: &str) -> String {
+fn file_name(camera: &Camera, partition: &str, extension: &str) -> String {
     format!(
         "{}_{}_{partition}.{extension}",
         camera.firmware_name(),
-        camera.group
+        camera.facts.group
     )
 }
 
-fn images(camera: &BackupCamera<'_>) -> Vec<ImageFile> {
+fn images(camera: &Camera) -> Vec<ImageFile> {
     let image = |partition: &str, region| ImageFile {
         partition: partition.to_owned(),
         name: file_name(camera, partition, "bin"),
@@ -182,8 +184,8 @@ fn images(camera: &BackupCamera<'_>) -> Vec<ImageFile> {
         .collect()
 }
 
-fn archives(camera: &BackupCamera<'_>) -> Vec<ArchiveFile> {
-    let archive = |part: &super::BackupPartition| {
+fn archives(camera: &Camera) -> Vec<ArchiveFile> {
+    let archive = |part: &CameraPartition| {
         part.user_files.map(|file_system| ArchiveFile {
             partition: part.name.clone(),
             name: file_name(camera, &part.name, "tar.gz"),
@@ -205,7 +207,7 @@ fn needed(images: &[ImageFile], archives: &[ArchiveFile], copies: u64, cluster: 
     Size::bytes(one * copies + RESERVE.get())
 }
 
-fn id_text(id: BackupId, camera: &BackupCamera<'_>) -> String {
+fn id_text(id: BackupId, camera: &Camera) -> String {
     let unknown = || "unknown".to_owned();
     format!(
         "ID: {id}\nFirmware: {}\nLayout: {}\nSoC: {}\nModel: {}\nFlash: {}\n",

@@ -7,6 +7,7 @@ use super::firmware::Firmware;
 use super::parse::{Profile, parse};
 use super::soc::{Chip, Registers, Soc};
 use crate::event::Problem;
+use crate::units::Size;
 
 /// Path and content of every file under `profiles/`, in the order of their paths.
 const BUILTIN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/profiles.rs"));
@@ -150,7 +151,7 @@ impl Catalogue {
     fn add(mut self, files: &[ProfileFile]) -> (Self, Vec<Problem>) {
         let mut problems = Vec::new();
         let mut firmwares = Vec::new();
-        for file in files {
+        for file in files.iter().filter(|file| !file.is_litter()) {
             match parse(file) {
                 Ok(Profile::Soc(soc)) => self.put_soc(soc),
                 Ok(Profile::Firmware(firmware)) => firmwares.push(firmware),
@@ -200,6 +201,19 @@ impl Family {
 }
 
 impl ProfileFile {
+    /// No profile is longer; what is, is not read.
+    pub const LARGEST: Size = Size::kib(64);
+
+    /// Whether it is what a desktop leaves in every folder that it shows.
+    fn is_litter(&self) -> bool {
+        let name = self.path.rsplit('/').next().unwrap_or_default();
+        let of_windows = ["thumbs.db", "desktop.ini"];
+        name.starts_with('.')
+            || of_windows
+                .iter()
+                .any(|litter| name.eq_ignore_ascii_case(litter))
+    }
+
     /// A file with this path below the folder of profiles.
     pub fn new(path: impl Into<String>, content: impl Into<Vec<u8>>) -> Self {
         Self {
@@ -210,21 +224,4 @@ impl ProfileFile {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_is_wrong_with_the_builtin_profiles() {
-        let files: Vec<ProfileFile> = BUILTIN
-            .iter()
-            .map(|(path, text)| ProfileFile::new(*path, *text))
-            .collect();
-        let (catalogue, problems) = Catalogue::default().add(&files);
-        assert_eq!(problems, []);
-        assert_eq!(catalogue.problems(), []);
-        assert_eq!(
-            catalogue.socs().map(|soc| &soc.name).collect::<Vec<_>>(),
-            ["t20", "t31"]
-        );
-    }
-}
+mod tests;

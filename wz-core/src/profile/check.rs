@@ -15,8 +15,11 @@ const LONGEST_NAME: usize = 32;
 /// What stands where a partition's name does in the names of images, and must not be one.
 const TAKEN_PARTITION_NAMES: [&str; 2] = ["all", "firmware"];
 
-/// The name of the backup folder of cameras whose firmware is not known.
-const TAKEN_FIRMWARE_NAMES: [&str; 1] = ["unknown"];
+/// The name of the backup folder of cameras whose firmware is not known, and of the SoC's own file.
+const TAKEN_FIRMWARE_NAMES: [&str; 2] = ["unknown", "soc"];
+
+/// Our own folder on the card.
+const TAKEN_CARD_NAME: &str = "wz_flash-helper";
 
 /// Whether a name can be part of a file name on any system: lower case letters, digits, `_` and `-`,
 /// a letter or digit first.
@@ -34,6 +37,7 @@ fn is_card_name(name: &str) -> bool {
         && name.chars().all(allowed)
         && !name.starts_with('.')
         && !name.ends_with('.')
+        && !name.eq_ignore_ascii_case(TAKEN_CARD_NAME)
 }
 
 /// Whether two chips have one name, or answer the same ids.
@@ -106,16 +110,14 @@ pub(super) fn told_apart(firmwares: &[Firmware]) -> Vec<Problem> {
         .collect()
 }
 
-/// Whether some clue of one holds wherever some clue of the other does. An empty clue is told of
-/// elsewhere.
+/// Whether some flash that has just what a clue of one asks for also has what a clue of the other asks
+/// for. An empty clue is told of elsewhere.
 fn alike(ours: &[Clue], theirs: &[Clue]) -> bool {
-    let filled = |clues: &'_ [Clue]| clues.iter().filter(|c| !c.is_empty()).cloned().collect();
-    let (ours, theirs): (Vec<Clue>, Vec<Clue>) = (filled(ours), filled(theirs));
-    ours.iter().any(|a| {
-        theirs
-            .iter()
-            .any(|b| a.follows_from(b) || b.follows_from(a))
-    })
+    let same = |a: &Clue, b: &Clue| a.follows_from(b) || b.follows_from(a);
+    let filled = |clue: &&Clue| !clue.is_empty();
+    ours.iter()
+        .filter(filled)
+        .any(|a| theirs.iter().filter(filled).any(|b| same(a, b)))
 }
 
 fn pairs<T>(items: &[T]) -> impl Iterator<Item = (&T, &T)> {
@@ -370,3 +372,6 @@ impl Findings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

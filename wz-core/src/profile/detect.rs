@@ -191,27 +191,20 @@ impl Clue {
         *self == Self::default()
     }
 
-    /// Whether this clue holds wherever `other` does.
+    /// Whether flash that has what `other` asks for, and one of its texts, has what this one asks for.
     pub(super) fn follows_from(&self, other: &Self) -> bool {
         let boot = self.boot_contains.is_empty()
-            || !other.boot_contains.is_empty()
-                && other.boot_contains.iter().all(|theirs| {
-                    self.boot_contains
-                        .iter()
-                        .any(|ours| theirs.contains(ours.as_str()))
-                });
+            || other.boot_contains.iter().any(|theirs| {
+                let ours = |ours: &String| theirs.contains(ours.as_str());
+                self.boot_contains.iter().any(ours)
+            });
         let kernel = self.kernel_at.is_none() || self.kernel_at == other.kernel_at;
-        let bytes = self.bytes_at.as_ref().is_none_or(|ours| {
-            other.bytes_at.as_ref().is_some_and(|theirs| {
-                ours.offset == theirs.offset && theirs.hex.starts_with(&ours.hex)
-            })
-        });
-        let environment = self.environment.as_ref().is_none_or(|ours| {
-            other
-                .environment
-                .as_ref()
-                .is_some_and(|theirs| ours.follows_from(theirs))
-        });
+        let bytes = follows(&self.bytes_at, &other.bytes_at, BytesClue::follows_from);
+        let environment = follows(
+            &self.environment,
+            &other.environment,
+            EnvironmentClue::follows_from,
+        );
         boot && kernel && bytes && environment
     }
 
@@ -233,13 +226,25 @@ impl EnvironmentClue {
     }
 
     fn follows_from(&self, other: &Self) -> bool {
-        let mtdparts = self.mtdparts.as_ref().is_none_or(|ours| {
-            other
-                .mtdparts
-                .as_ref()
-                .is_some_and(|theirs| theirs.contains(ours))
+        let mtdparts = follows(&self.mtdparts, &other.mtdparts, |ours, theirs| {
+            theirs.contains(ours.as_str())
         });
         self.region() == other.region() && mtdparts
+    }
+}
+
+impl BytesClue {
+    fn follows_from(&self, other: &Self) -> bool {
+        self.offset == other.offset && other.hex.starts_with(&self.hex)
+    }
+}
+
+/// What is not asked for follows from anything, and nothing else follows from what is not asked for.
+fn follows<T>(ours: &Option<T>, theirs: &Option<T>, from: impl Fn(&T, &T) -> bool) -> bool {
+    match (ours, theirs) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(ours), Some(theirs)) => from(ours, theirs),
     }
 }
 
@@ -367,3 +372,6 @@ fn nibble(digit: u8) -> u8 {
         _ => (digit | 0x20) - b'a' + 10,
     }
 }
+
+#[cfg(test)]
+mod tests;

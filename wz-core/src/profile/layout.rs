@@ -172,3 +172,54 @@ struct PartitionSource {
 const fn write() -> SwitchAction {
     SwitchAction::Write
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn layout(gaps_and_sizes: &[(u64, u64)]) -> Layout {
+        let partition = |(number, (gap, size)): (usize, &(u64, u64))| PartitionSource {
+            name: format!("p{number}"),
+            offset: None,
+            gap_before: Size::bytes(*gap),
+            size: Size::bytes(*size),
+            format: Format::Raw,
+            user_data: false,
+            switch: SwitchAction::Write,
+            switch_all: SwitchAction::Write,
+        };
+        Layout::new(LayoutSource {
+            name: "test".to_owned(),
+            evidence: Vec::new(),
+            gap_at_end: Size::ZERO,
+            partitions: gaps_and_sizes.iter().enumerate().map(partition).collect(),
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn offsets_are_the_sum_of_what_stands_before(
+            parts in prop::collection::vec((0u64..1 << 30, 0u64..1 << 30), 0..20)
+        ) {
+            let layout = layout(&parts);
+            let mut end = 0;
+            for (partition, (gap, size)) in layout.partitions().iter().zip(&parts) {
+                prop_assert_eq!(partition.region.offset, Offset::bytes(end + gap));
+                end += gap + size;
+                prop_assert_eq!(partition.region.end(), Offset::bytes(end));
+            }
+            prop_assert_eq!(layout.end(), Offset::bytes(end));
+        }
+
+        #[test]
+        fn no_sizes_make_partitions_wrap_around(
+            parts in prop::collection::vec((any::<u64>(), any::<u64>()), 0..20)
+        ) {
+            let layout = layout(&parts);
+            let offsets: Vec<Offset> = layout.partitions().iter().map(|p| p.region.offset).collect();
+            prop_assert!(offsets.is_sorted());
+            prop_assert!(layout.partitions().iter().all(|p| p.region.end() <= layout.end()));
+        }
+    }
+}

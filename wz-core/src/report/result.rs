@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn problems_stand_with_code_reason_and_next_step_where_they_belong() {
         let problem = Problem::ModelUnknown {
-            looked_for: "cfg".into(),
+            why: "cfg".into(),
         };
         let mut record = Record::new();
         record.report(&Event::Remark(problem.clone()));

@@ -1,0 +1,420 @@
+//! The initramfs: a cpio archive in the "newc" format, as the kernel unpacks it at the start.
+//!
+//! Each entry is a header of ASCII hex numbers, the path and the content, both padded to four bytes.
+//! Source: the kernel's `Documentation/driver-api/early-userspace/buffer-format.rst`. Making one here
+//! needs neither root nor a `cpio` program, and the same content gives the same bytes.
+
+use thiserror::Error;
+
+/// Where busybox lies; every applet is a link to it.
+const BUSYBOX: &str = "bin/busybox";
+
+/// Folders that `/init` mounts on or writes into.
+const FOLDERS: &[&str] = &["bin", "dev", "etc", "mnt", "proc", "sdcard", "sys", "tmp"];
+
+/// What a person at the serial console, or a custom script, expects to find.
+const APPLETS: &[&str] = &[
+    "ash",
+    "awk",
+    "basename",
+    "cat",
+    "chmod",
+    "clear",
+    "cmp",
+    "cp",
+    "cut",
+    "date",
+    "dd",
+    "devmem",
+    "df",
+    "diff",
+    "dirname",
+    "dmesg",
+    "du",
+    "echo",
+    "env",
+    "expr",
+    "false",
+    "find",
+    "free",
+    "grep",
+    "gunzip",
+    "gzip",
+    "head",
+    "hexdump",
+    "hostname",
+    "id",
+    "insmod",
+    "kill",
+    "killall",
+    "less",
+    "ln",
+    "ls",
+    "lsmod",
+    "md5sum",
+    "mkdir",
+    "mknod",
+    "mktemp",
+    "mount",
+    "mv",
+    "nc",
+    "od",
+    "ping",
+    "printf",
+    "ps",
+    "pwd",
+    "readlink",
+    "reboot",
+    "rm",
+    "rmdir",
+    "rmmod",
+    "sed",
+    "seq",
+    "sh",
+    "sha256sum",
+    "sleep",
+    "sort",
+    "stat",
+    "strings",
+    "stty",
+    "sync",
+    "tail",
+    "tar",
+    "tee",
+    "test",
+    "time",
+    "top",
+    "touch",
+    "tr",
+    "true",
+    "umount",
+    "uname",
+    "uniq",
+    "usleep",
+    "vi",
+    "wc",
+    "which",
+    "xargs",
+    "zcat",
+];
+
+/// What an entry of the archive is, with the mode bits that say so.
+const KIND_FOLDER: u32 = 0o040_000;
+const KIND_FILE: u32 = 0o100_000;
+const KIND_LINK: u32 = 0o120_000;
+const KIND_CHARACTER_DEVICE: u32 = 0o020_000;
+
+const MAGIC: &str = "070701";
+const END: &str = "TRAILER!!!";
+/// Archives end on a multiple of this, as cpio writes them.
+const BLOCK: usize = 512;
+
+/// Why a program can't go into the initramfs.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ProgramError {
+    /// No program.
+    #[error("it is not a program (no ELF file); build it for the camera first")]
+    NotElf,
+    /// A program for another computer.
+    #[error(
+        "it is a program for another computer (ELF machine {machine}); cameras need 32-bit little-endian MIPS (8)"
+    )]
+    OtherMachine {
+        /// `e_machine` of the ELF header.
+        machine: u16,
+    },
+    /// A program that needs a dynamic loader.
+    #[error("it is linked dynamically; there are no libraries on the camera, link it statically")]
+    Dynamic,
+}
+
+/// A cpio archive while it is being written.
+#[derive(Clone, Debug, Default)]
+pub struct Archive {
+    bytes: Vec<u8>,
+    entries: u32,
+}
+
+/// The numbers of an entry that are not zero for every kind.
+#[derive(Clone, Copy, Debug, Default)]
+struct Numbers {
+    mode: u32,
+    links: u32,
+    device: (u32, u32),
+}
+
+impl Archive {
+    /// Adds a folder. Folders come before what they hold.
+    pub fn folder(&mut self, path: &str) {
+        self.entry(
+            path,
+            Numbers {
+                mode: KIND_FOLDER | 0o755,
+                links: 2,
+                device: (0, 0),
+            },
+            b"",
+        );
+    }
+
+    /// Adds a file with the permissions `mode`.
+    pub fn file(&mut self, path: &str, mode: u32, content: &[u8]) {
+        self.entry(
+            path,
+            Numbers {
+                mode: KIND_FILE | mode,
+                links: 1,
+                device: (0, 0),
+            },
+            content,
+        );
+    }
+
+    /// Adds a symbolic link.
+    pub fn link(&mut self, path: &str, target: &str) {
+        let numbers = Numbers {
+            mode: KIND_LINK | 0o777,
+            links: 1,
+            device: (0, 0),
+        };
+        self.entry(path, numbers, target.as_bytes());
+    }
+
+    /// Adds a character device.
+    pub fn character_device(&mut self, path: &str, mode: u32, major: u32, minor: u32) {
+        let mode = KIND_CHARACTER_DEVICE | mode;
+        self.entry(
+            path,
+            Numbers {
+                mode,
+                links: 1,
+                device: (major, minor),
+            },
+            b"",
+        );
+    }
+
+    /// The finished archive.
+    pub fn finish(mut self) -> Vec<u8> {
+        self.write(
+            0,
+            END,
+            Numbers {
+                links: 1,
+                ..Numbers::default()
+            },
+            b"",
+        );
+        pad(&mut self.bytes, BLOCK);
+        self.bytes
+    }
+
+    fn entry(&mut self, path: &str, numbers: Numbers, content: &[u8]) {
+        self.entries += 1;
+        self.write(self.entries, path, numbers, content);
+    }
+
+    /// Owner, group and time are zero throughout; inode numbers are counted.
+    fn write(&mut self, inode: u32, path: &str, numbers: Numbers, content: &[u8]) {
+        let (size, name_size) = (content.len() as u32, path.len() as u32 + 1);
+        let (major, minor) = numbers.device;
+        let fields = [
+            inode,
+            numbers.mode,
+            0,
+            0,
+            numbers.links,
+            0,
+            size,
+            0,
+            0,
+            major,
+            minor,
+            name_size,
+            0,
+        ];
+        self.bytes.extend_from_slice(MAGIC.as_bytes());
+        for field in fields {
+            self.bytes
+                .extend_from_slice(format!("{field:08X}").as_bytes());
+        }
+        self.bytes.extend_from_slice(path.as_bytes());
+        self.bytes.push(0);
+        pad(&mut self.bytes, 4);
+        self.bytes.extend_from_slice(content);
+        pad(&mut self.bytes, 4);
+    }
+}
+
+/// The archive that a camera starts from: `init` as `/init`, busybox with its links, the folders and
+/// the two devices that must be there before `/dev` is mounted. Not compressed.
+pub fn archive(init: &[u8], busybox: &[u8]) -> Vec<u8> {
+    let mut archive = Archive::default();
+    FOLDERS.iter().for_each(|folder| archive.folder(folder));
+    archive.character_device("dev/console", 0o600, 5, 1);
+    archive.character_device("dev/null", 0o666, 1, 3);
+    archive.file("init", 0o755, init);
+    archive.file(BUSYBOX, 0o755, busybox);
+    APPLETS
+        .iter()
+        .for_each(|applet| archive.link(&format!("bin/{applet}"), "busybox"));
+    archive.finish()
+}
+
+/// Checks that `program` can run on a camera with nothing else there: ELF, 32-bit little-endian MIPS,
+/// static. Source of the offsets: the System V ABI.
+///
+/// # Errors
+/// See [`ProgramError`].
+pub fn check_program(program: &[u8]) -> Result<(), ProgramError> {
+    const MAGIC_32_BIT_LITTLE_ENDIAN: &[u8] = b"\x7fELF\x01\x01";
+    const MACHINE_MIPS: u16 = 8;
+    const SEGMENT_INTERPRETER: u32 = 3;
+    let half = |at: usize| {
+        program
+            .get(at..)?
+            .first_chunk()
+            .map(|b| u16::from_le_bytes(*b))
+    };
+    let word = |at: usize| {
+        program
+            .get(at..)?
+            .first_chunk()
+            .map(|b| u32::from_le_bytes(*b))
+    };
+    if !program.starts_with(b"\x7fELF") {
+        return Err(ProgramError::NotElf);
+    }
+    let machine = half(18).ok_or(ProgramError::NotElf)?;
+    if !program.starts_with(MAGIC_32_BIT_LITTLE_ENDIAN) || machine != MACHINE_MIPS {
+        return Err(ProgramError::OtherMachine { machine });
+    }
+    let (table, entry, count) = word(28)
+        .zip(half(42))
+        .zip(half(44))
+        .map(|((t, e), c)| (t, e, c))
+        .ok_or(ProgramError::NotElf)?;
+    let mut segments =
+        (0..usize::from(count)).map(|n| word(table as usize + n * usize::from(entry)));
+    match segments.any(|kind| kind == Some(SEGMENT_INTERPRETER)) {
+        true => Err(ProgramError::Dynamic),
+        false => Ok(()),
+    }
+}
+
+fn pad(bytes: &mut Vec<u8>, unit: usize) {
+    bytes.resize(bytes.len().next_multiple_of(unit), 0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+    use std::io::{Cursor, Read};
+
+    /// An entry as another implementation of the format reads it.
+    #[derive(Debug, PartialEq)]
+    struct Found {
+        name: String,
+        mode: u32,
+        links: u32,
+        device: (u32, u32),
+        content: Vec<u8>,
+    }
+
+    fn read(archive: Vec<u8>) -> Vec<Found> {
+        let mut input = Cursor::new(archive);
+        let mut all = Vec::new();
+        loop {
+            let mut reader = cpio::NewcReader::new(input).unwrap();
+            let mut content = Vec::new();
+            reader.read_to_end(&mut content).unwrap();
+            let entry = reader.entry();
+            assert_eq!((entry.uid(), entry.gid(), entry.mtime()), (0, 0, 0));
+            if entry.is_trailer() {
+                return all;
+            }
+            all.push(Found {
+                name: entry.name().to_owned(),
+                mode: entry.mode(),
+                links: entry.nlink(),
+                device: (entry.rdev_major(), entry.rdev_minor()),
+                content,
+            });
+            input = reader.finish().unwrap();
+        }
+    }
+
+    #[rstest]
+    #[case("init", 0o100_755, 1, (0, 0), "program")]
+    #[case("bin/busybox", 0o100_755, 1, (0, 0), "box")]
+    #[case("bin/ash", 0o120_777, 1, (0, 0), "busybox")]
+    #[case("dev/console", 0o020_600, 1, (5, 1), "")]
+    #[case("dev/null", 0o020_666, 1, (1, 3), "")]
+    #[case("sdcard", 0o040_755, 2, (0, 0), "")]
+    fn another_reader_finds_what_was_put_in(
+        #[case] name: &str,
+        #[case] mode: u32,
+        #[case] links: u32,
+        #[case] device: (u32, u32),
+        #[case] content: &str,
+    ) {
+        let entries = read(archive(b"program", b"box"));
+        let found = entries
+            .into_iter()
+            .find(|entry| entry.name == name)
+            .unwrap();
+        let (name, content) = (name.to_owned(), content.as_bytes().to_vec());
+        assert_eq!(
+            found,
+            Found {
+                name,
+                mode,
+                links,
+                device,
+                content
+            }
+        );
+    }
+
+    #[test]
+    fn a_folder_comes_before_what_it_holds() {
+        let names: Vec<_> = read(archive(b"program", b"box"))
+            .into_iter()
+            .map(|e| e.name)
+            .collect();
+        let at = |name: &str| names.iter().position(|n| n == name).unwrap();
+        assert!(at("bin") < at("bin/busybox") && at("dev") < at("dev/null"));
+    }
+
+    #[test]
+    fn the_applets_are_named_once_and_in_order() {
+        assert!(APPLETS.is_sorted_by(|a, b| a < b));
+    }
+
+    fn elf(class: u8, machine: u16, segment: u32) -> Vec<u8> {
+        let mut elf = vec![0; 0x60];
+        elf[..6].copy_from_slice(&[0x7f, b'E', b'L', b'F', class, 1]);
+        elf[18..20].copy_from_slice(&machine.to_le_bytes());
+        elf[28..32].copy_from_slice(&0x34u32.to_le_bytes());
+        elf[42..44].copy_from_slice(&32u16.to_le_bytes());
+        elf[44..46].copy_from_slice(&1u16.to_le_bytes());
+        elf[0x34..0x38].copy_from_slice(&segment.to_le_bytes());
+        elf
+    }
+
+    #[rstest]
+    #[case::static_mips(elf(1, 8, 1), Ok(()))]
+    #[case::script(b"#!/bin/sh\n".to_vec(), Err(ProgramError::NotElf))]
+    #[case::empty(vec![], Err(ProgramError::NotElf))]
+    #[case::cut(elf(1, 8, 1)[..30].to_vec(), Err(ProgramError::NotElf))]
+    #[case::host(elf(2, 62, 1), Err(ProgramError::OtherMachine { machine: 62 }))]
+    #[case::mips64(elf(2, 8, 1), Err(ProgramError::OtherMachine { machine: 8 }))]
+    #[case::dynamic(elf(1, 8, 3), Err(ProgramError::Dynamic))]
+    fn only_a_static_program_for_the_camera_is_taken(
+        #[case] program: Vec<u8>,
+        #[case] expected: Result<(), ProgramError>,
+    ) {
+        assert_eq!(check_program(&program), expected);
+    }
+}

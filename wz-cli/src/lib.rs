@@ -1,0 +1,9 @@
+//! What `wz` does, as a library: making cards for cameras, and the formats that this takes.
+
+pub mod card;
+pub mod cardimage;
+pub mod donor;
+pub mod image;
+pub mod initramfs;
+pub mod package;
+pub mod payload;

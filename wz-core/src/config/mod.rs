@@ -1,0 +1,57 @@
+//! The owner's configuration: `general.conf` and `restore/<firmware>.conf`.
+//!
+//! ```text
+//! bytes --reader--> entries --general, restore--> typed options --request--> what is to be done
+//!                   (key, value, place)                          or every reason why not
+//! ```
+//!
+//! A file is data and never run. It may be written as TOML (`dry_run = true`) or as the shell
+//! file that it was for the original program (`export dry_run="yes"`); `parse` says exactly what
+//! is accepted. Wherever something is wrong, all of it is told, up to a bound.
+
+mod doubt;
+mod findings;
+mod general;
+mod keys;
+mod line;
+mod nearest;
+mod parse;
+mod reader;
+mod request;
+mod restore;
+mod shown;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use crate::event::{Problem, Spot};
+use crate::units::Size;
+
+pub use general::{GeneralConf, read_general};
+pub use keys::Key;
+pub use request::{Mode, Request, SecondaryBackup, request};
+pub use restore::{RestoreChoice, RestoreConf, choose, read_restore};
+pub use value::{FileName, Name, Volume, YesNo};
+
+/// The longest configuration file that is read. Ask the card for at most this much
+/// (`Card::read(file, LIMIT)`): what comes back longer is refused.
+pub const LIMIT: Size = Size::kib(64);
+
+/// What a file says, and what is unusual about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading<T> {
+    /// What it says.
+    pub value: T,
+    /// What the owner is told, though it keeps nothing from being done.
+    pub warnings: Vec<Problem>,
+}
+
+/// A value and where it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Given<T> {
+    /// The value.
+    pub value: T,
+    /// Where it is written.
+    pub at: Spot,
+}
