@@ -218,6 +218,19 @@ fn read_config(card: &mut dyn Card, reporter: &mut dyn Reporter) -> Result<Reque
     Ok(request.value)
 }
 
+/// Puts away every SD kernel that any known U-Boot boots: for a run that died before its end.
+///
+/// # Errors
+/// [`Problem::KernelNotPutAway`], and the card's own.
+pub fn put_all_kernels_away(
+    card: &mut dyn Card,
+    reporter: &mut dyn Reporter,
+) -> Result<(), Problem> {
+    let builtin = Catalogue::builtin();
+    let names = builtin.sd_kernels(None).into_iter().map(str::to_owned);
+    put_kernels_away(card, names.collect(), reporter)
+}
+
 /// Renames every SD kernel that some U-Boot of this SoC boots, and makes sure that it lasts.
 fn put_kernels_away(
     card: &mut dyn Card,

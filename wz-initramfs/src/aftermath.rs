@@ -1,10 +1,12 @@
 //! What is left to do when the work died: tell it on the card, and put the SD kernel away.
 
+use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
 use wz_core::card::DirCard;
 use wz_core::event::{Event, Outcome, Problem, Reporter};
+use wz_core::run::put_all_kernels_away;
 
 use crate::console::Console;
 use crate::logs::Earlier;
@@ -12,12 +14,13 @@ use crate::reporters::{Reporters, since_power_on};
 use crate::sdcard::{self, MOUNT_POINT, Slot};
 use crate::uncached::LinuxPlatform;
 use crate::watchdog::Watchdog;
-use crate::{kernel_log, results};
+use crate::{kernel_log, memory, panics, results};
 
 const CARD_WAIT: Duration = Duration::from_secs(10);
 
-/// `problem` is how the work ended; the console knows it.
-pub fn run(problem: Problem) {
+/// `how` is how the work ended; the console knows it.
+pub fn run(how: String) {
+    let problem = problem(how, fs::read_to_string(panics::MESSAGE_FILE).ok());
     let watchdog = Watchdog::start();
     let mut console = Console::open();
     let slot = Slot::new();
@@ -41,4 +44,33 @@ fn make_sure_it_is_mounted(slot: &Slot, pass_time: &mut dyn FnMut()) -> Result<(
         since_power_on() < deadline
     })?;
     slot.mount(&volume)
+}
+
+/// Tells the logs and `result.json`; whether the camera boots its own firmware next.
+fn tell(problem: Problem, watchdog: &Watchdog) -> bool {
+    let mut card = DirCard::new(MOUNT_POINT, LinuxPlatform::camera());
+    let mut reporters = Reporters::without_console(watchdog);
+    // A card that takes no logs may still take the kernel's new name.
+    let _ = reporters.open_logs(Path::new(MOUNT_POINT), Earlier::Keep);
+    reporters.report(&Event::Failed(problem));
+    reporters.report(&Event::Note(kernel_log::read()));
+    let put_away = put_all_kernels_away(&mut card, &mut reporters);
+    if let Err(problem) = &put_away {
+        reporters.report(&Event::Failed(problem.clone()));
+    }
+    reporters.report(&Event::Finished {
+        outcome: Outcome::Failed,
+        peak_memory: memory::peak(),
+    });
+    results::store(&mut card, &mut reporters);
+    reporters.close_logs();
+    put_away.is_ok()
+}
+
+/// What the end of the work means. A panic leaves its message behind.
+pub fn problem(how: String, panic: Option<String>) -> Problem {
+    match panic {
+        Some(message) => Problem::Panic { message },
+        None => Problem::Died { how },
+    }
 }

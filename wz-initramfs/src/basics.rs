@@ -30,7 +30,13 @@ pub fn mount_all() -> Result<(), (&'static str, io::Error)> {
 
 fn mount_one(mount_point: &str, kind: &str, options: Option<&str>) -> io::Result<()> {
     fs::create_dir_all(mount_point)?;
-    match mount(Some(kind), mount_point, Some(kind), MsFlags::empty(), options) {
+    match mount(
+        Some(kind),
+        mount_point,
+        Some(kind),
+        MsFlags::empty(),
+        options,
+    ) {
         Ok(()) | Err(Errno::EBUSY) => Ok(()),
         Err(errno) => Err(errno.into()),
     }

@@ -112,10 +112,7 @@ impl Console {
         if let Some(cooked) = &self.cooked {
             set_terminal(cooked);
         }
-        let ended = run_feeding(
-            Command::new("/proc/self/exe").arg(SHELL_ARGUMENT),
-            watchdog,
-        );
+        let ended = run_feeding(Command::new("/proc/self/exe").arg(SHELL_ARGUMENT), watchdog);
         if let Some(cooked) = &self.cooked {
             set_terminal(&single_keys(cooked.clone()));
         }
@@ -188,7 +185,9 @@ fn is_typed(byte: u8) -> bool {
 fn single_keys(mut terminal: Termios) -> Termios {
     let line_editing = LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG;
     terminal.local_flags.remove(line_editing);
-    terminal.input_flags.insert(InputFlags::IGNBRK | InputFlags::IGNPAR);
+    terminal
+        .input_flags
+        .insert(InputFlags::IGNBRK | InputFlags::IGNPAR);
     terminal
 }
 
@@ -219,7 +218,10 @@ mod tests {
 
     #[test]
     fn a_program_that_runs_is_waited_for() {
-        let status = run_feeding(Command::new("/bin/sh").args(["-c", "exit 3"]), &Watchdog::none());
+        let status = run_feeding(
+            Command::new("/bin/sh").args(["-c", "exit 3"]),
+            &Watchdog::none(),
+        );
         assert_eq!(status.unwrap().code(), Some(3));
     }
 }

@@ -50,8 +50,14 @@ mod tests {
     use rstest::rstest;
 
     #[rstest]
-    #[case("6,339,5140900,-;the id code = 207018\n", Some("kernel [    5.140] the id code = 207018"))]
-    #[case("6,1,0,-;mmc0: new card\n SUBSYSTEM=mmc\n", Some("kernel [    0.000] mmc0: new card"))]
+    #[case(
+        "6,339,5140900,-;the id code = 207018\n",
+        Some("kernel [    5.140] the id code = 207018")
+    )]
+    #[case(
+        "6,1,0,-;mmc0: new card\n SUBSYSTEM=mmc\n",
+        Some("kernel [    0.000] mmc0: new card")
+    )]
     #[case("noise", None)]
     fn a_record_becomes_a_line(#[case] record: &str, #[case] line: Option<&str>) {
         assert_eq!(message(record.as_bytes()).as_deref(), line);

@@ -71,7 +71,8 @@ impl State {
             return;
         }
         let room = KEPT.saturating_sub(self.pending.len());
-        self.pending.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        self.pending
+            .extend_from_slice(&bytes[..bytes.len().min(room)]);
         if self.file.is_some() && self.write_lines().is_err() {
             self.lost = true;
             self.file = None;

@@ -1,8 +1,10 @@
 //! PID 1 on the camera, and the work that it supervises: two processes from one program.
 
+mod aftermath;
 mod basics;
 mod boot_sector;
 mod console;
+mod flash;
 mod kernel_log;
 mod logs;
 mod memory;
@@ -11,6 +13,7 @@ mod mtd;
 mod panics;
 mod power;
 mod reporters;
+mod results;
 mod sdcard;
 mod soc;
 mod supervisor;
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
     }
     match env::args().nth(1).as_deref() {
         Some("work") => work::run(),
+        Some("aftermath") => aftermath::run(env::args().nth(2).unwrap_or_default()),
         Some(console::SHELL_ARGUMENT) => {
             console::print(&format!("There is no shell: {}", console::become_shell()));
         }

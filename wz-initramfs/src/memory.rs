@@ -10,7 +10,9 @@ pub fn peak() -> Option<Size> {
 }
 
 fn parse_peak(status: &str) -> Option<Size> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kib = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(Size::kib(kib))
 }

@@ -56,7 +56,14 @@ pub fn devices(sysfs: &Path) -> Vec<MtdDevice> {
 }
 
 fn device(folder: &Path) -> Option<MtdDevice> {
-    let attribute = |name| Some(fs::read_to_string(folder.join(name)).ok()?.trim().to_owned());
+    let attribute = |name| {
+        Some(
+            fs::read_to_string(folder.join(name))
+                .ok()?
+                .trim()
+                .to_owned(),
+        )
+    };
     // Beside `mtd0` there is `mtd0ro`.
     let number = folder.file_name()?.to_str()?.strip_prefix("mtd")?;
     Some(MtdDevice {

@@ -1,6 +1,6 @@
 //! Hands each event to everyone who takes note: console, log files, record, watchdog.
 
-use std::io::{self, Stdout, Write};
+use std::io::{self, Stdout};
 use std::path::Path;
 use std::time::Duration;
 
@@ -65,8 +65,12 @@ impl<'a> Reporters<'a> {
     /// When the card is full, read-only or gone.
     pub fn open_logs(&self, card: &Path, earlier: Earlier) -> io::Result<()> {
         let place = |path: &CardPath| card.join(path.as_str());
-        self.serial_log.log.open(&place(&CardPath::serial_log()), earlier)?;
-        self.full_log.log.open(&place(&CardPath::full_log()), earlier)
+        self.serial_log
+            .log
+            .open(&place(&CardPath::serial_log()), earlier)?;
+        self.full_log
+            .log
+            .open(&place(&CardPath::full_log()), earlier)
     }
 
     /// Ends the log files.

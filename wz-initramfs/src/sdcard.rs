@@ -113,6 +113,13 @@ impl Slot {
         !self.shows(CARD) || first_sector(&self.devices.join(CARD)).is_err()
     }
 
+    /// Waits until the card is taken out; `pass_time` lets some time pass.
+    pub fn wait_until_empty(&self, pass_time: &mut dyn FnMut()) {
+        while !self.is_empty() {
+            pass_time();
+        }
+    }
+
     /// Mounts `volume`, for reading and writing, at [`MOUNT_POINT`].
     ///
     /// # Errors
@@ -268,14 +275,11 @@ mod tests {
     #[test]
     fn a_card_that_shows_up_late_is_waited_for() {
         let trees = Trees::new();
-        let mut steps = [
-            (CARD, mbr([0x0c, 0, 0, 0])),
-            (PARTITION, fat()),
-        ]
-        .into_iter();
+        let mut steps = [(CARD, mbr([0x0c, 0, 0, 0])), (PARTITION, fat())].into_iter();
         let volume = trees.slot.wait(10, &mut || {
             let step = steps.next();
-            step.map(|(device, content)| trees.plug(device, &content)).is_some()
+            step.map(|(device, content)| trees.plug(device, &content))
+                .is_some()
         });
         let partition = trees.folder.path().join("dev").join(PARTITION);
         assert_eq!(volume, Ok(Volume::Partition(partition)));

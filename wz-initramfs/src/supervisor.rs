@@ -18,7 +18,7 @@ use nix::sys::wait::{WaitStatus, wait};
 use nix::unistd::Pid;
 use wz_core::event::Problem;
 
-use crate::{basics, console, panics, power, sdcard};
+use crate::{aftermath, basics, console, panics, power, sdcard};
 
 /// How a child of PID 1 ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,9 @@ impl fmt::Display for Ending {
         match self {
             Self::Exit => f.write_str("ended"),
             Self::OddExit(status) => write!(f, "status {status}"),
-            Self::Signal(Signal::SIGKILL) => f.write_str("SIGKILL, which the kernel sends when memory runs out"),
+            Self::Signal(Signal::SIGKILL) => {
+                f.write_str("SIGKILL, which the kernel sends when memory runs out")
+            }
             Self::Signal(signal) => write!(f, "{signal}"),
             Self::NeverStarted(errno) => write!(f, "it could not be started: {errno}"),
         }
@@ -60,24 +62,14 @@ pub fn run() -> ! {
 
     let ending = run_child("work", &[]);
     if ending != Ending::Exit {
-        let problem = why_it_died(ending, fs::read_to_string(panics::MESSAGE_FILE).ok());
-        tell(&problem);
+        let message = fs::read_to_string(panics::MESSAGE_FILE).ok();
+        tell(&aftermath::problem(ending.to_string(), message));
         run_child("aftermath", &[&ending.to_string()]);
     }
 
     power::unmount(&[sdcard::MOUNT_POINT]);
     console::print("Restarting the camera");
     power::restart()
-}
-
-/// What the end of the work means. A panic leaves its message behind.
-pub fn why_it_died(ending: Ending, panic: Option<String>) -> Problem {
-    match panic {
-        Some(message) => Problem::Panic { message },
-        None => Problem::Died {
-            how: ending.to_string(),
-        },
-    }
 }
 
 fn system_failed(doing: &str, error: &std::io::Error) -> Problem {
@@ -124,11 +116,14 @@ mod tests {
     #[test]
     fn a_worker_that_was_killed_is_told_apart_from_one_that_panicked() {
         let killed = Ending::Signal(Signal::SIGKILL);
-        let problem = why_it_died(killed, None);
+        let problem = aftermath::problem(killed.to_string(), None);
         assert_eq!(problem.code().to_string(), "WZ-0902");
         assert!(problem.what().contains("SIGKILL"), "{problem}");
 
-        let problem = why_it_died(Ending::Signal(Signal::SIGABRT), Some("a bug".to_owned()));
+        let problem = aftermath::problem(
+            Ending::Signal(Signal::SIGABRT).to_string(),
+            Some("a bug".to_owned()),
+        );
         assert_eq!(problem.code().to_string(), "WZ-0901");
         assert!(problem.what().contains("a bug"), "{problem}");
     }

@@ -12,6 +12,8 @@ use nix::unistd::syncfs;
 use wz_core::card::{Platform, Space};
 use wz_core::units::Size;
 
+use crate::sdcard::Slot;
+
 /// The kernel wants buffers for `O_DIRECT` at multiples of the device's block; pages always do.
 const ALIGNMENT: usize = 4096;
 const CHUNK: usize = 64 * 1024;
@@ -34,6 +36,10 @@ impl LinuxPlatform {
 }
 
 impl Platform for LinuxPlatform {
+    fn is_present(&self, _: &Path) -> bool {
+        !Slot::new().is_empty()
+    }
+
     fn space(&self, path: &Path) -> io::Result<Space> {
         let status = statvfs(path)?;
         let cluster = Size::bytes(u64::from(status.fragment_size()));

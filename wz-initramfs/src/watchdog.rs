@@ -29,14 +29,18 @@ struct Running {
 impl Watchdog {
     /// Starts it.
     pub fn start() -> Self {
-        let running = OpenOptions::new().write(true).open(DEVICE).ok().map(|device| {
-            // A watchdog with a fixed time keeps that.
-            let _ = sys::set_watchdog_timeout(&device, TIMEOUT_SECONDS);
-            Running {
-                device,
-                fed: Instant::now(),
-            }
-        });
+        let running = OpenOptions::new()
+            .write(true)
+            .open(DEVICE)
+            .ok()
+            .map(|device| {
+                // A watchdog with a fixed time keeps that.
+                let _ = sys::set_watchdog_timeout(&device, TIMEOUT_SECONDS);
+                Running {
+                    device,
+                    fed: Instant::now(),
+                }
+            });
         Self(RefCell::new(running))
     }
 

@@ -126,7 +126,9 @@ struct Desk<'a> {
 impl Desk<'_> {
     fn open_shell_if_asked(&mut self) {
         if self.console.key_was_pressed(self.watchdog) {
-            console::print("A key was pressed: here is a shell. The card is in /sdcard. Leave it with \"exit\".");
+            console::print(
+                "A key was pressed: here is a shell. The card is in /sdcard. Leave it with \"exit\".",
+            );
             if let Err(error) = self.console.run_shell(self.watchdog) {
                 console::print(&format!("There is no shell: {error}"));
             }

@@ -9,7 +9,10 @@ use wz_testbed::Camera;
 fn a_key_opens_a_shell_and_leaving_it_goes_on() {
     let firmware = stock();
     let conf = "backup_partitions=\"yes\"\ndry_run=\"yes\"\n";
-    let mut camera = Camera::of(&firmware).card(card("t31", conf)).build().expect("a camera");
+    let mut camera = Camera::of(&firmware)
+        .card(card("t31", conf))
+        .build()
+        .expect("a camera");
     let mut power_on = camera.power_on().expect("power");
     power_on.wait_for("wz_flash-helper").expect("the program");
     power_on.press_key().expect("a key");
@@ -25,10 +28,15 @@ fn a_key_opens_a_shell_and_leaving_it_goes_on() {
 fn console_log_and_result_tell_the_same_with_times_and_memory() {
     let firmware = stock();
     let conf = format!("{BACKUP}dry_run=\"yes\"\n");
-    let mut camera = Camera::of(&firmware).card(card("t31", conf)).build().expect("a camera");
+    let mut camera = Camera::of(&firmware)
+        .card(card("t31", conf))
+        .build()
+        .expect("a camera");
     let ended = run(&mut camera);
     let on_card = camera.card().expect("a card");
-    let log = on_card.read_text("wz_flash-helper/initramfs_serial.log").expect("a log");
+    let log = on_card
+        .read_text("wz_flash-helper/initramfs_serial.log")
+        .expect("a log");
     let result = result(&camera);
     for line in result["plan"].as_array().expect("a plan") {
         let line = line.as_str().expect("text");
@@ -42,5 +50,9 @@ fn console_log_and_result_tell_the_same_with_times_and_memory() {
         .filter_map(|phase| phase["name"].as_str())
         .collect();
     assert_eq!(phases, ["kernel", "start_up", "detect", "plan", "execute"]);
-    assert!(ended.serial.contains("Result: dry_run"), "{}", ended.transcript);
+    assert!(
+        ended.serial.contains("Result: dry_run"),
+        "{}",
+        ended.transcript
+    );
 }

@@ -4,8 +4,7 @@ mod support;
 
 use rstest::rstest;
 use support::{
-    BACKUP, CONF, blank_card, card, codes, differences, files, result, run, stock,
-    with_kernel_away,
+    BACKUP, CONF, blank_card, card, codes, differences, files, result, run, stock, with_kernel_away,
 };
 use wz_core::units::Size;
 use wz_testbed::{Booted, Camera, Card, CardLayout, Firmware};
@@ -19,7 +18,10 @@ fn run_without_a_trace(camera: &mut Camera, firmware: &Firmware) -> serde_json::
     let after = files(camera);
     assert_eq!(differences(&before, &after), [""; 0]);
     assert!(camera.flash().expect("flash") == flash, "flash has changed");
-    assert!(matches!(camera.boots().expect("a boot"), Booted::Firmware { .. }));
+    assert!(matches!(
+        camera.boots().expect("a boot"),
+        Booted::Firmware { .. }
+    ));
     result(camera)
 }
 
@@ -41,17 +43,30 @@ fn huge() -> Vec<u8> {
 #[case::restore("WZ-0160", b"restore_partitions=\"yes\"\n")]
 fn a_bad_configuration_has_its_own_code(#[case] code: &str, #[case] conf: &[u8]) {
     let firmware = stock();
-    let mut camera = Camera::of(&firmware).card(card("t31", conf)).build().expect("a camera");
+    let mut camera = Camera::of(&firmware)
+        .card(card("t31", conf))
+        .build()
+        .expect("a camera");
     let result = run_without_a_trace(&mut camera, &firmware);
     assert_eq!(result["outcome"], "refused");
-    assert!(codes(&result, "refusals").contains(&code.to_owned()), "{result:#}");
+    assert!(
+        codes(&result, "refusals").contains(&code.to_owned()),
+        "{result:#}"
+    );
 }
 
 #[test]
 fn no_configuration_has_its_own_code() {
     let firmware = stock();
-    let mut camera = Camera::of(&firmware).card(blank_card("t31")).build().expect("a camera");
-    camera.card().expect("a card").remove(CONF).expect("removed");
+    let mut camera = Camera::of(&firmware)
+        .card(blank_card("t31"))
+        .build()
+        .expect("a camera");
+    camera
+        .card()
+        .expect("a card")
+        .remove(CONF)
+        .expect("removed");
     let result = run_without_a_trace(&mut camera, &firmware);
     assert_eq!(codes(&result, "refusals"), ["WZ-0101"]);
 }
@@ -60,17 +75,26 @@ fn no_configuration_has_its_own_code() {
 fn an_unknown_key_beside_a_backup_is_a_remark() {
     let conf = "backup_partitions=\"yes\"\ndry_run=\"yes\"\nblink_partitions=\"yes\"\n";
     let firmware = stock();
-    let mut camera = Camera::of(&firmware).card(card("t31", conf)).build().expect("a camera");
+    let mut camera = Camera::of(&firmware)
+        .card(card("t31", conf))
+        .build()
+        .expect("a camera");
     let result = run_without_a_trace(&mut camera, &firmware);
     assert_eq!(result["outcome"], "dry_run");
-    assert!(codes(&result, "remarks").contains(&"WZ-0140".to_owned()), "{result:#}");
+    assert!(
+        codes(&result, "remarks").contains(&"WZ-0140".to_owned()),
+        "{result:#}"
+    );
 }
 
 #[test]
 fn windows_line_ends_and_a_byte_order_mark_are_taken_and_a_dry_run_leaves_no_trace() {
     let conf = "\u{FEFF}backup_partitions=\"yes\"\r\ndry_run =\"yes\"\r\n";
     let firmware = stock();
-    let mut camera = Camera::of(&firmware).card(card("t31", conf)).build().expect("a camera");
+    let mut camera = Camera::of(&firmware)
+        .card(card("t31", conf))
+        .build()
+        .expect("a camera");
     let result = run_without_a_trace(&mut camera, &firmware);
     assert_eq!(result["outcome"], "dry_run");
     assert!(!result["plan"].as_array().expect("a plan").is_empty());
@@ -97,22 +121,36 @@ fn a_chip_that_shows_8_mib_has_its_own_code() {
 fn a_boot_partition_without_known_strings_is_saved_as_a_whole() {
     let recipe = wz_testbed::Recipe::of("t31", "stock").expect("a profile");
     let firmware = recipe.boot_strings([""; 0]).build().expect("a firmware");
-    let mut camera = Camera::of(&firmware).card(card("t31", BACKUP)).build().expect("a camera");
+    let mut camera = Camera::of(&firmware)
+        .card(card("t31", BACKUP))
+        .build()
+        .expect("a camera");
     run(&mut camera);
     let result = result(&camera);
     assert_eq!(result["outcome"], "success", "{result:#}");
-    assert!(codes(&result, "remarks").contains(&"WZ-0453".to_owned()), "{result:#}");
-    let saved = camera.card().expect("a card").read(
-        "wz_flash-helper/backup/unknown/0001/unknown_t31x_all.bin",
+    assert!(
+        codes(&result, "remarks").contains(&"WZ-0453".to_owned()),
+        "{result:#}"
     );
+    let saved = camera
+        .card()
+        .expect("a card")
+        .read("wz_flash-helper/backup/unknown/0001/unknown_t31x_all.bin");
     assert!(saved.expect("a backup") == firmware.image());
 }
 
 #[test]
 fn a_camera_without_its_product_config_is_saved_with_a_remark() {
     let recipe = wz_testbed::Recipe::of("t31", "stock").expect("a profile");
-    let firmware = recipe.model(None).expect("no model").build().expect("a firmware");
-    let mut camera = Camera::of(&firmware).card(card("t31", BACKUP)).build().expect("a camera");
+    let firmware = recipe
+        .model(None)
+        .expect("no model")
+        .build()
+        .expect("a firmware");
+    let mut camera = Camera::of(&firmware)
+        .card(card("t31", BACKUP))
+        .build()
+        .expect("a camera");
     run(&mut camera);
     let result = result(&camera);
     assert_eq!(result["outcome"], "success", "{result:#}");
@@ -121,15 +159,26 @@ fn a_camera_without_its_product_config_is_saved_with_a_remark() {
 
 #[test]
 fn a_damaged_file_system_costs_its_archive_and_not_the_images() {
-    let cfg = stock().layout().partition("cfg").expect("a partition").region.offset;
-    let garbage: Vec<u8> = (0..384 * 1024_u32).map(|at| (at.wrapping_mul(40_503) >> 7) as u8).collect();
+    let cfg = stock()
+        .layout()
+        .partition("cfg")
+        .expect("a partition")
+        .region
+        .offset;
+    let garbage: Vec<u8> = (0..384 * 1024_u32)
+        .map(|at| (at.wrapping_mul(40_503) >> 7) as u8)
+        .collect();
     let firmware = stock().with_bytes(cfg, &garbage);
-    let mut camera = Camera::of(&firmware).card(card("t31", BACKUP)).build().expect("a camera");
+    let mut camera = Camera::of(&firmware)
+        .card(card("t31", BACKUP))
+        .build()
+        .expect("a camera");
     run(&mut camera);
     let result = result(&camera);
-    let saved = camera.card().expect("a card").read(
-        "wz_flash-helper/backup/stock/0001/stock_t31x_all.bin",
-    );
+    let saved = camera
+        .card()
+        .expect("a card")
+        .read("wz_flash-helper/backup/stock/0001/stock_t31x_all.bin");
     assert!(saved.expect("a backup") == firmware.image());
     assert_eq!(result["outcome"], "incomplete", "{result:#}");
     assert_eq!(codes(&result, "failures"), ["WZ-0602"]);

@@ -200,9 +200,7 @@ mod tests {
 
     #[test]
     fn problems_stand_with_code_reason_and_next_step_where_they_belong() {
-        let problem = Problem::ModelUnknown {
-            why: "cfg".into(),
-        };
+        let problem = Problem::ModelUnknown { why: "cfg".into() };
         let mut record = Record::new();
         record.report(&Event::Remark(problem.clone()));
         let peak_memory = Some(Size::mib(3));

@@ -32,19 +32,29 @@ pub fn stock() -> Firmware {
 
 /// Switches the camera on and waits until it is done.
 pub fn run(camera: &mut Camera) -> Ended {
-    camera.power_on().expect("power").wait_until_off().expect("an end")
+    camera
+        .power_on()
+        .expect("power")
+        .wait_until_off()
+        .expect("an end")
 }
 
 /// What the run said for programs.
 pub fn result(camera: &Camera) -> Value {
-    let text = camera.card().expect("a card").read_text("wz_flash-helper/result.json");
+    let text = camera
+        .card()
+        .expect("a card")
+        .read_text("wz_flash-helper/result.json");
     serde_json::from_str(&text.expect("result.json")).expect("JSON")
 }
 
 /// The codes of the problems under `kind`: remarks, refusals or failures.
 pub fn codes(result: &Value, kind: &str) -> Vec<String> {
     let problems = result[kind].as_array().expect("an array").iter();
-    problems.filter_map(|problem| problem["code"].as_str()).map(str::to_owned).collect()
+    problems
+        .filter_map(|problem| problem["code"].as_str())
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Every file on the card but the logs, by path.
@@ -52,7 +62,9 @@ pub fn files(camera: &Camera) -> BTreeMap<String, Vec<u8>> {
     let card = camera.card().expect("a card");
     let paths = card.all().expect("a listing").into_iter();
     let paths = paths.filter(|path| !LOGS.contains(&path.as_str()));
-    paths.filter_map(|path| card.read(&path).ok().map(|content| (path, content))).collect()
+    paths
+        .filter_map(|path| card.read(&path).ok().map(|content| (path, content)))
+        .collect()
 }
 
 /// The same files once the SD kernel has been put away.
@@ -68,7 +80,10 @@ pub fn with_kernel_away(
 /// The names of two sets of files that differ, for messages.
 pub fn differences(a: &BTreeMap<String, Vec<u8>>, b: &BTreeMap<String, Vec<u8>>) -> Vec<String> {
     let all = a.keys().chain(b.keys());
-    let mut names: Vec<String> = all.filter(|name| a.get(*name) != b.get(*name)).cloned().collect();
+    let mut names: Vec<String> = all
+        .filter(|name| a.get(*name) != b.get(*name))
+        .cloned()
+        .collect();
     names.sort();
     names.dedup();
     names
