@@ -40,6 +40,8 @@ impl Platform for LinuxPlatform {
         !Slot::new().is_empty()
     }
 
+    // These numbers have 32 or 64 bits, by platform.
+    #[allow(clippy::useless_conversion)]
     fn space(&self, path: &Path) -> io::Result<Space> {
         let status = statvfs(path)?;
         let cluster = Size::bytes(u64::from(status.fragment_size()));
