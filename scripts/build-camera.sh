@@ -6,9 +6,7 @@ set -euo pipefail
 "$root/scripts/setup.sh" host camera
 "$root/scripts/camera-cargo.sh" zigbuild --package wz-initramfs "$@" >&2
 
-target=${CARGO_TARGET_DIR:-target}
-case $target in /*) ;; *) target=$root/$target ;; esac
-init=$target/mipsel-unknown-linux-musl/camera/wz-initramfs
+init=$(cargo_target_dir)/mipsel-unknown-linux-musl/camera/wz-initramfs
 
 # Byte 16 of an ELF file: 2 is a program at a fixed address, 3 a static-pie (see .cargo/config.toml).
 [ "$(od -An -tu1 -j16 -N1 "$init" | tr -d ' ')" = 2 ] || die "$init is not linked at a fixed address and would crash in its first thread"

@@ -23,3 +23,10 @@ cross_tools_dir() {
     key=$(sha256sum "$root/scripts/requirements.txt")
     printf '%s/cross-%s\n' "$cache" "${key:0:12}"
 }
+
+# Where cargo builds, as an absolute path.
+cargo_target_dir() {
+    local target=${CARGO_TARGET_DIR:-target}
+    case $target in /*) ;; *) target=$root/$target ;; esac
+    printf '%s\n' "$target"
+}

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Makes the SD card of a camera in dist/<soc>/.
+# Makes the SD card of a camera.
 #
-#   scripts/image.sh <soc> [kernel uImage]      without a kernel: the emulated camera's
+#   scripts/image.sh <soc> [kernel uImage [folder]]     without a kernel: the emulated camera's; folder: dist/<soc>
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 soc=$1
 kernel=${2:-}
+out=${3:-$root/dist/$soc}
 
 "$root/scripts/setup.sh" host camera
 if [ -z "$kernel" ]; then
@@ -17,4 +18,4 @@ busybox=$("$root/qemu/get-busybox.sh" | tail -n 1)
 init=$("$root/scripts/build-camera.sh" | tail -n 1)
 
 cargo run --quiet --manifest-path "$root/Cargo.toml" --package wz-cli -- \
-    image --soc "$soc" --kernel "$kernel" --init "$init" --busybox "$busybox" --out "$root/dist/$soc"
+    image --soc "$soc" --kernel "$kernel" --init "$init" --busybox "$busybox" --out "$out"

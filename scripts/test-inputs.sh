@@ -9,4 +9,8 @@ set -euo pipefail
 kernel=$("$root/qemu/build-kernel.sh" | tail -n 1)
 busybox=$("$root/qemu/get-busybox.sh" | tail -n 1)
 init=$("$root/scripts/build-camera.sh" | tail -n 1)
-printf 'export WZ_KERNEL_DIR=%q WZ_BUSYBOX=%q WZ_INIT=%q\n' "$kernel" "$busybox" "$init"
+cards=$(cargo_target_dir)/testbed/cards
+for soc in t20 t31; do
+    "$root/scripts/image.sh" "$soc" "" "$cards/$soc" >&2
+done
+printf 'export WZ_KERNEL_DIR=%q WZ_BUSYBOX=%q WZ_INIT=%q WZ_CARDS=%q\n' "$kernel" "$busybox" "$init" "$cards"

@@ -96,7 +96,7 @@ pub enum ImageError {
 pub fn make(args: &ImageArgs) -> Result<Made, ImageError> {
     let init = read_program("--init", &args.init)?;
     let busybox = read_program("--busybox", &args.busybox)?;
-    let archive = initramfs::archive(&init, &busybox);
+    let archive = initramfs::archive(&init, &busybox).finish();
     let sd_kernel = donor::attach(&read(&args.kernel)?, &archive, args.soc.boot_limits()).map_err(
         |source| ImageError::Kernel {
             path: args.kernel.clone(),

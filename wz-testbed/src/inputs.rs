@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use wz_cli::{donor, initramfs};
+
 use crate::error::{Error, Result};
 
 /// The emulator's kernel, a uImage: `uImage` in the folder that `WZ_KERNEL_DIR` names.
@@ -17,6 +19,39 @@ pub fn busybox() -> Result<PathBuf> {
 /// The program that becomes `/init` on the camera, named by `WZ_INIT`.
 pub fn init() -> Result<PathBuf> {
     file("WZ_INIT", None)
+}
+
+/// The content of the card that `make image` makes for a SoC (`t31`), in the folder that `WZ_CARDS`
+/// names.
+pub fn card_folder(soc: &str) -> Result<PathBuf> {
+    let conf = format!("{soc}/card/wz_flash-helper/general.conf");
+    let found = file("WZ_CARDS", Some(&conf))?;
+    Ok(found
+        .ancestors()
+        .nth(2)
+        .map(PathBuf::from)
+        .unwrap_or_default())
+}
+
+/// An SD kernel for the emulator with one more program in its initramfs, at `/<name>`.
+pub fn sd_kernel_with_program(name: &str, program: &str) -> Result<Vec<u8>> {
+    let read = |path: PathBuf| {
+        std::fs::read(&path).map_err(|error| Error::MissingInput {
+            variable: "WZ_INIT, WZ_BUSYBOX, WZ_KERNEL_DIR",
+            why: format!("{}: {error}", path.display()),
+        })
+    };
+    let mut archive = initramfs::archive(&read(init()?)?, &read(busybox()?)?);
+    archive.file(name, 0o755, program.as_bytes());
+    let initrd = archive.finish();
+    let limits = wz_cli::card::Soc::T31.boot_limits();
+    let attached = donor::attach(&read(kernel()?)?, &initrd, limits);
+    attached
+        .map(|made| made.image)
+        .map_err(|error| Error::MissingInput {
+            variable: "WZ_KERNEL_DIR",
+            why: error.to_string(),
+        })
 }
 
 fn file(variable: &'static str, below: Option<&str>) -> Result<PathBuf> {

@@ -7,21 +7,22 @@ use std::sync::Mutex;
 use support::{BACKUP, card, codes, result, run, stock};
 use wz_core::profile::Format;
 use wz_core::units::Size;
-use wz_testbed::{Booted, Camera, Firmware, PowerOff, Tree};
+use wz_testbed::{Booted, Camera, Firmware, PowerOff, Recipe, Tree};
 
 /// How many cameras run side by side.
 const BENCHES: usize = 2;
 
 #[test]
 fn every_firmware_is_saved_byte_for_byte_and_boots_again() {
-    let firmwares = Firmware::all().expect("profiles");
-    assert!(firmwares.len() >= 4, "T20 and T31, stock and thingino");
-    let waiting = Mutex::new(firmwares.into_iter());
+    let recipes = Recipe::all().expect("profiles");
+    assert!(recipes.len() >= 4, "T20 and T31, stock and thingino");
+    let waiting = Mutex::new(recipes.into_iter());
     let next = || waiting.lock().expect("a lock").next();
     std::thread::scope(|scope| {
         for _ in 0..BENCHES {
             scope.spawn(|| {
-                while let Some(firmware) = next() {
+                while let Some(recipe) = next() {
+                    let firmware = recipe.build().expect("a firmware");
                     is_saved_byte_for_byte_and_boots_again(&firmware);
                 }
             });
@@ -52,7 +53,7 @@ fn is_saved_byte_for_byte_and_boots_again(firmware: &Firmware) {
         "{name}: {result:#}\n{}",
         ended.transcript
     );
-    assert_eq!(ended.why, PowerOff::Restarted, "{name}");
+    assert_eq!(ended.why, PowerOff::Reboot, "{name}");
     assert_camera_is_known(firmware, &result);
     assert_flash_was_only_read_and_about_once(&camera, &ended, firmware);
     assert_memory_was_small(&result);

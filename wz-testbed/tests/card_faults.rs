@@ -66,7 +66,7 @@ fn a_card_that_is_pulled_out_is_named_and_the_camera_restarts() {
         .expect("a backup in progress");
     power_on.pull_card().expect("pulled");
     let ended = power_on.wait_until_off().expect("an end");
-    assert_eq!(ended.why, PowerOff::Restarted);
+    assert_eq!(ended.why, PowerOff::Reboot);
     assert!(ended.serial.contains("WZ-0207"), "{}", ended.transcript);
     assert!(
         ended.serial.contains("Result: failed"),
@@ -121,7 +121,7 @@ fn a_write_protected_card_is_not_booted_in_a_loop_but_waited_for() {
     power_on.wait_for("WZ-0204").expect("a refusal");
     power_on.pull_card().expect("pulled");
     let ended = power_on.wait_until_off().expect("an end");
-    assert_eq!(ended.why, PowerOff::Restarted);
+    assert_eq!(ended.why, PowerOff::Reboot);
     assert!(camera.card().expect("a card").bytes().expect("bytes") == before);
     assert!(camera.flash().expect("flash") == firmware.image());
 }

@@ -196,7 +196,7 @@ fn a_card_without_room_has_its_own_code() {
 #[test]
 fn a_card_without_partition_table_has_its_own_code() {
     let firmware = stock();
-    let card = card("t31", BACKUP).layout(CardLayout::WithoutPartitionTable);
+    let card = card("t31", BACKUP).layout(CardLayout::NoPartitionTable);
     let mut camera = Camera::of(&firmware).card(card).build().expect("a camera");
     let result = run_without_a_trace(&mut camera, &firmware);
     assert_eq!(codes(&result, "refusals"), ["WZ-0202"]);
