@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::card::{Card, CardError, CardPath};
+use crate::card::{Card, CardError, CardPath, rename_for_good};
 use crate::config::{self, Mode, Request, SecondaryBackup};
 use crate::detect::{self, Camera, Detected, FlashDevice, Manual};
 use crate::event::{Event, Operation, Outcome, Phase, Problem, Reporter, Step, Verdict, in_step};
@@ -255,13 +255,11 @@ fn put_kernels_away(
             },
             |_| {
                 let root = CardPath::root();
-                let renamed = card.rename(&root.join(&name), &root.join(&to));
-                renamed
-                    .and_then(|()| card.sync())
-                    .map_err(|error| Problem::KernelNotPutAway {
-                        name: name.clone(),
-                        reason: error.source.to_string(),
-                    })
+                let renamed = rename_for_good(card, &root.join(&name), &root.join(&to));
+                renamed.map_err(|error| Problem::KernelNotPutAway {
+                    name: name.clone(),
+                    reason: error.source.to_string(),
+                })
             },
         )?;
     }

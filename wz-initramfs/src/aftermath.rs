@@ -11,10 +11,10 @@ use wz_core::run::put_all_kernels_away;
 use crate::console::Console;
 use crate::logs::Earlier;
 use crate::reporters::{Reporters, since_power_on};
-use crate::sdcard::{self, MOUNT_POINT, Slot};
+use crate::sdcard::{MOUNT_POINT, Slot};
 use crate::uncached::LinuxPlatform;
 use crate::watchdog::Watchdog;
-use crate::{kernel_log, memory, panics, results};
+use crate::{kernel_log, panics, results, sdcard};
 
 const CARD_WAIT: Duration = Duration::from_secs(10);
 
@@ -52,6 +52,9 @@ fn tell(problem: Problem, watchdog: &Watchdog) -> bool {
     let mut reporters = Reporters::without_console(watchdog);
     // A card that takes no logs may still take the kernel's new name.
     let _ = reporters.open_logs(Path::new(MOUNT_POINT), Earlier::Keep);
+    reporters.report(&Event::Started {
+        version: env!("CARGO_PKG_VERSION"),
+    });
     reporters.report(&Event::Failed(problem));
     reporters.report(&Event::Note(kernel_log::read()));
     let put_away = put_all_kernels_away(&mut card, &mut reporters);
@@ -60,7 +63,7 @@ fn tell(problem: Problem, watchdog: &Watchdog) -> bool {
     }
     reporters.report(&Event::Finished {
         outcome: Outcome::Failed,
-        peak_memory: memory::peak(),
+        peak_memory: None,
     });
     results::store(&mut card, &mut reporters);
     reporters.close_logs();

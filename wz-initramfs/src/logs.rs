@@ -1,12 +1,12 @@
-//! The log files on the card. Each line is on the card before the next thing happens; what is said
-//! before the card is there is kept and written then.
+//! The log files on the card. What an event says is on the card before the next thing happens; what
+//! is said before the card is there is kept and written then.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What is kept at most while there is no card.
+/// What is kept at most until it is written.
 const KEPT: usize = 64 * 1024;
 
 /// A log file that may not be there yet. Clones write to the same file.
@@ -15,7 +15,7 @@ pub struct Log(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// Not on the card yet: all lines before the card is there, then the line that is not finished.
+    /// Not on the card yet.
     pending: Vec<u8>,
     file: Option<File>,
     /// The card failed; nothing more can be logged.
@@ -48,16 +48,26 @@ impl Log {
         let file = options.create(true).open(path)?;
         self.with(|state| {
             state.file = Some(file);
-            state.write_lines()
+            state.write_pending()
         })
+    }
+
+    /// Hands what was said to the card, if it is there. In one piece: on a slow card each one costs
+    /// tens of milliseconds.
+    pub fn commit(&self) {
+        self.with(|state| {
+            if state.write_pending().is_err() {
+                state.lost = true;
+                state.file = None;
+                state.pending = Vec::new();
+            }
+        });
     }
 
     /// Closes the file, so that the card can be unmounted.
     pub fn close(&self) {
-        self.with(|state| {
-            let _ = state.write_all_pending();
-            state.file = None;
-        });
+        self.commit();
+        self.with(|state| state.file = None);
     }
 
     fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
@@ -73,29 +83,15 @@ impl State {
         let room = KEPT.saturating_sub(self.pending.len());
         self.pending
             .extend_from_slice(&bytes[..bytes.len().min(room)]);
-        if self.file.is_some() && self.write_lines().is_err() {
-            self.lost = true;
-            self.file = None;
-            self.pending = Vec::new();
-        }
     }
 
-    fn write_lines(&mut self) -> io::Result<()> {
-        let whole = self.pending.iter().rposition(|&byte| byte == b'\n');
-        self.write_pending(whole.map_or(0, |at| at + 1))
-    }
-
-    fn write_all_pending(&mut self) -> io::Result<()> {
-        self.write_pending(self.pending.len())
-    }
-
-    fn write_pending(&mut self, length: usize) -> io::Result<()> {
+    fn write_pending(&mut self) -> io::Result<()> {
         if let Some(file) = &mut self.file
-            && length > 0
+            && !self.pending.is_empty()
         {
-            file.write_all(&self.pending[..length])?;
+            file.write_all(&self.pending)?;
             file.sync_data()?;
-            self.pending.drain(..length);
+            self.pending.clear();
         }
         Ok(())
     }
@@ -118,28 +114,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_before_the_card_is_there_are_written_once_it_is() {
+    fn what_is_said_before_the_card_is_there_is_written_once_it_is() {
         let card = tempfile::tempdir().unwrap();
         let path = card.path().join("wz_flash-helper/initramfs.log");
         let mut log = Log::default();
         writeln!(log, "first").unwrap();
+        log.commit();
         log.open(&path, Earlier::Replace).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "first\n");
         writeln!(log, "second").unwrap();
+        log.commit();
         assert_eq!(fs::read_to_string(&path).unwrap(), "first\nsecond\n");
-    }
-
-    #[test]
-    fn a_line_is_on_the_card_as_soon_as_it_is_whole() {
-        let card = tempfile::tempdir().unwrap();
-        let path = card.path().join("log");
-        let mut log = Log::default();
-        log.open(&path, Earlier::Replace).unwrap();
-        write!(log, "Reading ... ").unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "");
-        write!(log, "ok\nand").unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "Reading ... ok\n");
-        log.close();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "Reading ... ok\nand");
     }
 
     #[test]
@@ -154,6 +139,7 @@ mod tests {
             let mut log = Log::default();
             log.open(&path, earlier).unwrap();
             writeln!(log, "x").unwrap();
+            log.commit();
             assert_eq!(fs::read_to_string(&path).unwrap(), content);
         }
     }
@@ -173,6 +159,7 @@ mod tests {
         log.open(Path::new("/dev/full"), Earlier::Keep).unwrap();
         for _ in 0..3 {
             writeln!(log.clone(), "a line").unwrap();
+            log.commit();
         }
         assert!(log.with(|state| state.lost && state.pending.is_empty()));
     }

@@ -3,6 +3,7 @@
 mod aftermath;
 mod basics;
 mod boot_sector;
+mod command_line;
 mod console;
 mod flash;
 mod kernel_log;

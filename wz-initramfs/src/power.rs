@@ -5,7 +5,17 @@ use std::fs;
 
 use nix::mount::{MntFlags, umount2};
 use nix::sys::reboot::{RebootMode, reboot};
-use nix::unistd::sync;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, sync};
+
+/// Everyone but PID 1.
+const ALL: Pid = Pid::from_raw(-1);
+
+/// Ends every other program: what a shell left running may hold files of the card.
+pub fn end_other_programs() {
+    // There may be none.
+    let _ = kill(ALL, Signal::SIGKILL);
+}
 
 /// Flushes and unmounts what is mounted at `mount_points`, as far as that can be done.
 pub fn unmount(mount_points: &[&str]) {

@@ -37,6 +37,11 @@ impl Written {
             log,
         }
     }
+
+    fn report(&mut self, event: &Event) {
+        self.renderer.report(event);
+        self.log.commit();
+    }
 }
 
 impl<'a> Reporters<'a> {
@@ -91,9 +96,9 @@ impl Reporter for Reporters<'_> {
         if let Some(console) = &mut self.console {
             console.report(event);
         }
-        self.full_log.renderer.report(event);
+        self.full_log.report(event);
         if is_shown(event) {
-            self.serial_log.renderer.report(event);
+            self.serial_log.report(event);
         }
         self.record.report(event);
     }

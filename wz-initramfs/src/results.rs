@@ -11,8 +11,8 @@ use crate::reporters::Reporters;
 use crate::sdcard::MOUNT_POINT;
 
 /// Replaces the result of an earlier run by "unfinished": that is what it stays if power goes.
-pub fn start(card: &mut dyn Card) {
-    if write(card, &Record::new()).is_err() {
+pub fn start(card: &mut dyn Card, reporters: &Reporters<'_>) {
+    if write(card, reporters.record()).is_err() {
         let _ = fs::remove_file(Path::new(MOUNT_POINT).join(CardPath::result().as_str()));
     }
 }

@@ -18,7 +18,7 @@ use nix::sys::wait::{WaitStatus, wait};
 use nix::unistd::Pid;
 use wz_core::event::Problem;
 
-use crate::{aftermath, basics, console, panics, power, sdcard};
+use crate::{aftermath, basics, command_line, console, panics, power, sdcard};
 
 /// How a child of PID 1 ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +60,7 @@ pub fn run() -> ! {
         tell(&system_failed("open the console", error));
     }
 
+    command_line::panic_if_asked("supervisor");
     let ending = run_child("work", &[]);
     if ending != Ending::Exit {
         let message = fs::read_to_string(panics::MESSAGE_FILE).ok();
@@ -67,6 +68,7 @@ pub fn run() -> ! {
         run_child("aftermath", &[&ending.to_string()]);
     }
 
+    power::end_other_programs();
     power::unmount(&[sdcard::MOUNT_POINT]);
     console::print("Restarting the camera");
     power::restart()

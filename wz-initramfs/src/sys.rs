@@ -160,7 +160,7 @@ pub fn read_register(address: u32) -> io::Result<u32> {
         .read(true)
         .custom_flags(OFlag::O_SYNC.bits())
         .open("/dev/mem")?;
-    let in_page = address % PAGE & !3;
+    let in_page = (address % PAGE) & !3;
     let page = i64::from(address - address % PAGE);
     // SAFETY: a new mapping at an address that the kernel picks touches no memory of ours.
     let mapping = unsafe {

@@ -33,6 +33,11 @@ impl LinuxPlatform {
             drop_caches: "/proc/sys/vm/drop_caches",
         }
     }
+
+    /// A kernel without this has only `O_DIRECT`.
+    fn forget(self) {
+        let _ = fs::write(self.drop_caches, "3");
+    }
 }
 
 impl Platform for LinuxPlatform {
@@ -40,6 +45,8 @@ impl Platform for LinuxPlatform {
         !Slot::new().is_empty()
     }
 
+    // These numbers have 32 or 64 bits, by platform.
+    #[allow(clippy::useless_conversion)]
     fn space(&self, path: &Path) -> io::Result<Space> {
         let status = statvfs(path)?;
         let cluster = Size::bytes(u64::from(status.fragment_size()));
@@ -52,13 +59,14 @@ impl Platform for LinuxPlatform {
 
     fn open_uncached(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
         File::open(path)?.sync_all()?;
-        // A kernel without this has only `O_DIRECT`.
-        let _ = fs::write(self.drop_caches, "3");
+        self.forget();
         Ok(Box::new(DirectReader::new(open_direct(path)?)?))
     }
 
     fn sync(&self, path: &Path) -> io::Result<()> {
-        Ok(syncfs(File::open(path)?)?)
+        syncfs(File::open(path)?)?;
+        self.forget();
+        Ok(())
     }
 }
 

@@ -50,6 +50,11 @@ impl Watchdog {
         Self(RefCell::new(None))
     }
 
+    /// Whether there is one.
+    pub fn is_running(&self) -> bool {
+        self.0.borrow().is_some()
+    }
+
     /// Gives a sign of life.
     pub fn feed(&self) {
         if let Some(running) = self.0.borrow_mut().as_mut()

@@ -1,5 +1,6 @@
 //! The work: hardware, card, run, in this order. What it cannot do is told and ends the run.
 
+use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use crate::reporters::{Reporters, since_power_on};
 use crate::sdcard::{MOUNT_POINT, Slot, Volume};
 use crate::uncached::LinuxPlatform;
 use crate::watchdog::Watchdog;
-use crate::{console, kernel_log, memory, panics, results, soc};
+use crate::{command_line, console, kernel_log, memory, panics, results, soc};
 
 /// How long a card may take to show up.
 const CARD_WAIT: Duration = Duration::from_secs(10);
@@ -26,6 +27,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// Everything, up to the moment when the camera may be restarted.
 pub fn run() {
     panics::leave_message_on_panic();
+    let began = since_power_on();
     let watchdog = Watchdog::start();
     let mut desk = Desk {
         console: Console::open(),
@@ -34,26 +36,37 @@ pub fn run() {
     let mut reporters = Reporters::new(&watchdog);
     let slot = Slot::new();
 
-    begin(&mut reporters);
+    reporters.report(&Event::Started {
+        version: env!("CARGO_PKG_VERSION"),
+    });
+    reporters.report(&Event::Note(surroundings_note(&watchdog)));
+    end_phase(Phase::Kernel, Duration::ZERO, &mut reporters);
     let ended = match mounted_card(&slot, &mut desk) {
-        Ok(volume) => run_with_card(volume, &mut desk, &mut reporters),
+        Ok(volume) => run_with_card(volume, began, &mut desk, &mut reporters),
         Err(problem) => end_without_card(problem, &mut reporters),
     };
     reporters.close_logs();
     desk.open_shell_if_asked();
     if ended.kernel_is_bootable {
+        console::print("Waiting until the card is taken out.");
         slot.wait_until_empty(&mut || desk.pass_time());
     }
 }
 
-fn begin(reporters: &mut Reporters<'_>) {
-    reporters.report(&Event::Started {
-        version: env!("CARGO_PKG_VERSION"),
-    });
-    reporters.report(&Event::PhaseEnded {
-        phase: Phase::Kernel,
-        duration: since_power_on(),
-    });
+/// For bug reports.
+fn surroundings_note(watchdog: &Watchdog) -> String {
+    let kernel = fs::read_to_string("/proc/version").unwrap_or_default();
+    let watchdog = if watchdog.is_running() {
+        "runs"
+    } else {
+        "is not there"
+    };
+    format!("{}\nwatchdog {watchdog}", kernel.trim())
+}
+
+fn end_phase(phase: Phase, began: Duration, reporters: &mut Reporters<'_>) {
+    let duration = since_power_on().saturating_sub(began);
+    reporters.report(&Event::PhaseEnded { phase, duration });
 }
 
 fn mounted_card(slot: &Slot, desk: &mut Desk<'_>) -> Result<Volume, Problem> {
@@ -67,13 +80,18 @@ fn mounted_card(slot: &Slot, desk: &mut Desk<'_>) -> Result<Volume, Problem> {
     Ok(volume)
 }
 
-fn run_with_card(volume: Volume, desk: &mut Desk<'_>, reporters: &mut Reporters<'_>) -> Ended {
-    let began = since_power_on();
+fn run_with_card(
+    volume: Volume,
+    began: Duration,
+    desk: &mut Desk<'_>,
+    reporters: &mut Reporters<'_>,
+) -> Ended {
     let mut card = DirCard::new(MOUNT_POINT, LinuxPlatform::camera());
     if let Err(error) = reporters.open_logs(Path::new(MOUNT_POINT), Earlier::Replace) {
         reporters.report(&Event::Remark(no_logs(&error)));
     }
-    results::start(&mut card);
+    results::start(&mut card, reporters);
+    command_line::panic_if_asked("work");
     let chip = soc::evidence();
     let mut found = Flash::find();
     let flash = match (volume, &mut found) {
@@ -81,10 +99,7 @@ fn run_with_card(volume: Volume, desk: &mut Desk<'_>, reporters: &mut Reporters<
         (Volume::Partition(_), Ok(flash)) => Ok(flash.unit()),
         (Volume::Partition(_), Err(problem)) => Err(problem.clone()),
     };
-    reporters.report(&Event::PhaseEnded {
-        phase: Phase::StartUp,
-        duration: since_power_on().saturating_sub(began),
-    });
+    end_phase(Phase::StartUp, began, reporters);
 
     let ended = wz_core::run::run(&mut card, flash, &chip, desk, reporters);
     if !matches!(ended.outcome, Outcome::Success | Outcome::DryRun) {

@@ -80,7 +80,8 @@ pub trait Card {
     /// When the card is read-only or gone.
     fn remove_folder(&mut self, folder: &CardPath) -> Result<(), CardError>;
 
-    /// Returns when everything so far, names included, has been handed to the card.
+    /// Returns when everything so far, names included, has been handed to the card. From then on,
+    /// [`Card::entries`] tells what the card holds, as far as the system can be made to forget.
     ///
     /// # Errors
     /// When the card did not take it.
@@ -209,4 +210,25 @@ pub fn write_small(card: &mut dyn Card, path: &CardPath, content: &[u8]) -> Resu
         .map_err(|source| CardError::new(CardOperation::Write, &partial, source))?;
     card.rename(&partial, path)?;
     card.sync()
+}
+
+/// Renames, and looks whether the card has kept the new name: what makes a backup whole and ends a
+/// boot loop must not be believed.
+///
+/// # Errors
+/// When the card is full, read-only or gone, or has lost the new name.
+pub fn rename_for_good(
+    card: &mut dyn Card,
+    from: &CardPath,
+    to: &CardPath,
+) -> Result<(), CardError> {
+    card.rename(from, to)?;
+    card.sync()?;
+    let entries = card.entries(&to.parent())?.unwrap_or_default();
+    let has = |name: &str| entries.iter().any(|entry| entry.name == name);
+    if has(to.name()) && !has(from.name()) {
+        return Ok(());
+    }
+    let lost = io::Error::other("the card has lost the new name");
+    Err(CardError::new(CardOperation::Rename, from, lost))
 }

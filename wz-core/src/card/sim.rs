@@ -18,6 +18,8 @@ pub enum SimFault {
     FlipsABitAfter(Size),
     /// Pulled out once this many bytes were written: everything fails from then on.
     PulledAfter(Size),
+    /// Renaming is reported as done and is not.
+    LosesNewNames,
 }
 
 /// What power failure leaves of the changes since the last sync.
@@ -383,6 +385,9 @@ impl Card for SimCard {
 
     fn rename(&mut self, from: &CardPath, to: &CardPath) -> Result<(), CardError> {
         self.change(CardOperation::Rename, from, |state| {
+            if state.fault == Some(SimFault::LosesNewNames) {
+                return Ok(());
+            }
             let node = state.now.remove(from.as_str()).ok_or(ErrorKind::NotFound)?;
             state.now.insert(to.as_str().to_owned(), node);
             let inside = |path: &&String| is_below(path, from.as_str());
@@ -478,6 +483,7 @@ impl CardFile for SimFile {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rename_for_good;
     use super::*;
 
     fn write(card: &mut SimCard, path: &CardPath, bytes: &[u8]) -> io::Result<()> {
@@ -526,6 +532,17 @@ mod tests {
         let path = CardPath::root().join("f");
         let error = write(&mut card, &path, &[0; 9000]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::StorageFull);
+    }
+
+    #[test]
+    fn a_new_name_that_the_card_loses_is_an_error() {
+        let (old, new) = (CardPath::root().join("old"), CardPath::root().join("new"));
+        let mut card = SimCard::new(Size::mib(1)).with(&old, &[7]);
+        card.break_it(SimFault::LosesNewNames);
+        assert!(rename_for_good(&mut card, &old, &new).is_err());
+        let mut good = SimCard::new(Size::mib(1)).with(&old, &[7]);
+        rename_for_good(&mut good, &old, &new).unwrap();
+        assert_eq!(good.files().into_keys().collect::<Vec<_>>(), ["new"]);
     }
 
     #[test]

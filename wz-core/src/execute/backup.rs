@@ -6,7 +6,7 @@ mod images;
 use std::io::Write;
 
 use super::verify::{Expected, verify};
-use crate::card::{Card, CardError, CardOperation, CardPath};
+use crate::card::{Card, CardError, CardOperation, CardPath, rename_for_good};
 use crate::event::{Event, Problem, Reporter, SavedFile, SavedFolder, Step, in_step};
 use crate::flash::{FileSystems, ReadFlash};
 use crate::plan::{BackupPlan, PARTIAL};
@@ -161,8 +161,7 @@ fn publish(
                 folder: folder.to_string(),
             },
             |_| {
-                card.rename(&partial(folder), folder)
-                    .and_then(|()| card.sync())
+                rename_for_good(card, &partial(folder), folder)
                     .map_err(|error| error.into_problem(card))
             },
         )?;
