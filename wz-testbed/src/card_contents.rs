@@ -39,27 +39,33 @@ impl CardContents {
         Ok(self.all()?.iter().any(|there| there == path))
     }
 
-    /// The names in a folder, sorted. `""` is the card's root.
+    /// The names in a folder, sorted, those of folders with a `/` behind. `""` is the card's root.
     pub fn list(&self, folder: &str) -> Result<Vec<String>> {
-        let below = if folder.is_empty() {
-            String::new()
-        } else {
-            format!("{folder}/")
+        let below = match folder {
+            "" => String::new(),
+            folder => format!("{folder}/"),
         };
-        let names = self.all()?.into_iter().filter_map(|path| {
+        let names = self.paths()?.into_iter().filter_map(|path| {
             let name = path.strip_prefix(&below)?;
-            (!name.contains('/')).then(|| name.to_owned())
+            let is_direct = !name.is_empty() && !name.trim_end_matches('/').contains('/');
+            is_direct.then(|| name.to_owned())
         });
         Ok(names.collect())
     }
 
     /// The paths of everything on the card, folders too, sorted.
     pub fn all(&self) -> Result<Vec<String>> {
+        let paths = self.paths()?.into_iter();
+        Ok(paths
+            .map(|path| path.trim_end_matches('/').to_owned())
+            .collect())
+    }
+
+    /// The same; a folder's path ends with `/`.
+    fn paths(&self) -> Result<Vec<String>> {
         let listing = card::mtools("mdir", &self.image, ["-b", "-a", "-/", "::/"])?;
         let paths = listing.lines().filter_map(|line| line.strip_prefix("::/"));
-        let mut paths: Vec<_> = paths
-            .map(|path| path.trim_end_matches('/').to_owned())
-            .collect();
+        let mut paths: Vec<_> = paths.map(str::to_owned).collect();
         paths.sort();
         Ok(paths)
     }
@@ -167,7 +173,8 @@ mod tests {
             card.all().unwrap(),
             ["wz_flash-helper", "wz_flash-helper/general.conf"]
         );
-        assert_eq!(card.list("").unwrap(), ["wz_flash-helper"]);
+        assert_eq!(card.list("").unwrap(), ["wz_flash-helper/"]);
+        assert_eq!(card.list("wz_flash-helper").unwrap(), ["general.conf"]);
         assert_eq!(card.fsck().unwrap(), Vec::<String>::new());
     }
 
