@@ -218,6 +218,30 @@ fn a_damaged_file_system_costs_its_archive_and_nothing_else() {
 }
 
 #[test]
+fn an_archive_that_does_not_fit_costs_itself_and_nothing_else() {
+    let roomy = card();
+    let needed = plan(&roomy).unwrap().needed;
+    let tight = SimCard::new(Size::bytes(needed.get() + 64 * 1024));
+    let mut files = Files::some();
+    let noise = |at: u32| (at.wrapping_mul(2_654_435_761) >> 11) as u8;
+    let large: Vec<u8> = (0..4 << 20).map(noise).collect();
+    let folder = files.0.as_ref().unwrap().path();
+    std::fs::write(folder.join("recording"), large).unwrap();
+    let mut flash = flash();
+    let result = run(&tight, &mut flash, &mut files).unwrap();
+    assert!(matches!(
+        &result.archives_failed[..],
+        [Problem::ArchiveFailed { .. }]
+    ));
+    let backups = finished_backups(&tight);
+    assert_eq!(backups.len(), 2);
+    for files in backups.values() {
+        assert!(files["stock_t31x_all.bin"] == flash.content());
+        assert!(!files.keys().any(|name| name.contains("tar.gz")));
+    }
+}
+
+#[test]
 fn numbers_go_up_over_both_folders_and_unfinished_backups_count() {
     let partial = CardPath::backups()
         .join("stock")

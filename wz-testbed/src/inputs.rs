@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use wz_cli::{donor, initramfs};
 
-use crate::error::{Error, Result};
+use crate::error::{Doing, Error, Result};
 
 /// The emulator's kernel, a uImage: `uImage` in the folder that `WZ_KERNEL_DIR` names.
 pub fn kernel() -> Result<PathBuf> {
@@ -35,23 +35,26 @@ pub fn card_folder(soc: &str) -> Result<PathBuf> {
 
 /// An SD kernel for the emulator with one more program in its initramfs, at `/<name>`.
 pub fn sd_kernel_with_program(name: &str, program: &str) -> Result<Vec<u8>> {
-    let read = |path: PathBuf| {
-        std::fs::read(&path).map_err(|error| Error::MissingInput {
-            variable: "WZ_INIT, WZ_BUSYBOX, WZ_KERNEL_DIR",
-            why: format!("{}: {error}", path.display()),
-        })
-    };
     let mut archive = initramfs::archive(&read(init()?)?, &read(busybox()?)?);
     archive.file(name, 0o755, program.as_bytes());
-    let initrd = archive.finish();
+    attach(archive)
+}
+
+/// An SD kernel for the emulator that runs a shell script in place of our `/init`.
+pub fn sd_kernel_with_script(script: &str) -> Result<Vec<u8>> {
+    attach(initramfs::archive(script.as_bytes(), &read(busybox()?)?))
+}
+
+fn attach(archive: initramfs::Archive) -> Result<Vec<u8>> {
     let limits = wz_cli::card::Soc::T31.boot_limits();
-    let attached = donor::attach(&read(kernel()?)?, &initrd, limits);
+    let attached = donor::attach(&read(kernel()?)?, &archive.finish(), limits);
     attached
         .map(|made| made.image)
-        .map_err(|error| Error::MissingInput {
-            variable: "WZ_KERNEL_DIR",
-            why: error.to_string(),
-        })
+        .map_err(|e| Error::Fixture(e.to_string()))
+}
+
+fn read(path: PathBuf) -> Result<Vec<u8>> {
+    std::fs::read(&path).doing(|| format!("read {}", path.display()))
 }
 
 fn file(variable: &'static str, below: Option<&str>) -> Result<PathBuf> {

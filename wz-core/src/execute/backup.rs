@@ -5,7 +5,7 @@ mod images;
 
 use std::io::Write;
 
-use super::verify::{Expected, verify};
+use super::verify::{Expected, check, verify};
 use crate::card::{Card, CardError, CardOperation, CardPath, rename_for_good};
 use crate::event::{Event, Problem, Reporter, SavedFile, SavedFolder, Step, in_step};
 use crate::flash::{FileSystems, ReadFlash};
@@ -79,17 +79,8 @@ fn make(
         write_texts(card, folder, &texts).map_err(|error| error.into_problem(card))?;
     }
     card.sync().map_err(|error| error.into_problem(card))?;
-    let all = files.iter().map(|file| (&file.name, file.expected.clone()));
-    let all = all.chain(
-        texts
-            .iter()
-            .map(|(name, text)| (name, Expected::of(text.as_bytes()))),
-    );
-    let all: Vec<_> = all.collect();
     for folder in &partials {
-        for (name, expected) in &all {
-            verify(card, &folder.join(name), expected, reporter)?;
-        }
+        verify_folder(folder, &files, &texts, card, reporter)?;
     }
     let folders = publish(plan, &files, card, reporter)?;
     Ok(BackupResult {
@@ -144,6 +135,28 @@ fn write_texts(
         written.map_err(|source| CardError::new(CardOperation::Write, &path, source))?;
     }
     Ok(())
+}
+
+/// Reads back all that is in a folder.
+fn verify_folder(
+    folder: &CardPath,
+    files: &[MadeFile],
+    texts: &[(String, String)],
+    card: &mut dyn Card,
+    reporter: &mut dyn Reporter,
+) -> Result<(), Problem> {
+    for file in files {
+        verify(card, &folder.join(&file.name), &file.expected, reporter)?;
+    }
+    let step = Step::Verify {
+        file: format!("{folder}/*.sha256sum, ID.txt"),
+    };
+    in_step(reporter, step, |reporter| {
+        texts.iter().try_for_each(|(name, text)| {
+            let expected = Expected::of(text.as_bytes());
+            check(card, &folder.join(name), &expected, reporter)
+        })
+    })
 }
 
 /// Gives the folders their final names: the contents have been synced and compared before.

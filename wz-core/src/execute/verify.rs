@@ -40,11 +40,10 @@ pub fn hex(bytes: impl AsRef<[u8]>) -> String {
         .collect()
 }
 
-/// Reads `file` from the card itself and compares it with `expected`.
+/// Reads `file` from the card itself and compares it with `expected`, as a step of its own.
 ///
 /// # Errors
-/// [`Problem::ReadBackDiffers`] or [`Problem::ReadBackLength`] for a card that lost something; the
-/// card's own errors.
+/// Those of [`check`].
 pub fn verify(
     card: &mut dyn Card,
     file: &CardPath,
@@ -55,10 +54,23 @@ pub fn verify(
         file: file.to_string(),
     };
     in_step(reporter, step, |reporter| {
-        let found = digest(card, file, expected.size, reporter)
-            .map_err(|error| error.into_problem(card))?;
-        compare(file, expected, found)
+        check(card, file, expected, reporter)
     })
+}
+
+/// Reads `file` from the card itself and compares it with `expected`.
+///
+/// # Errors
+/// [`Problem::ReadBackDiffers`] or [`Problem::ReadBackLength`] for a card that lost something; the
+/// card's own errors.
+pub fn check(
+    card: &mut dyn Card,
+    file: &CardPath,
+    expected: &Expected,
+    reporter: &mut dyn Reporter,
+) -> Result<(), Problem> {
+    let found = digest(card, file, expected.size, reporter).map_err(|e| e.into_problem(card))?;
+    compare(file, expected, found)
 }
 
 fn compare(file: &CardPath, expected: &Expected, found: Expected) -> Result<(), Problem> {

@@ -49,8 +49,16 @@ pub(super) fn save(
         };
         let packed = pack(&root, &mut sink);
         match (sink.failed.take(), packed) {
+            // An archive larger than planned is no reason to lose the images.
+            (Some(full), _) if full.source.kind() == io::ErrorKind::StorageFull => {
+                drop(sink);
+                Err(discard(archive, folders, card, &full.source))
+            }
             (Some(error), _) => Err(Failure::Card(error.into_problem(card))),
-            (None, Err(error)) => Err(discard(archive, folders, card, &error)),
+            (None, Err(error)) => {
+                drop(sink);
+                Err(discard(archive, folders, card, &error))
+            }
             (None, Ok(())) => sink
                 .finish()
                 .map_err(|error| Failure::Card(error.into_problem(card)))
