@@ -223,8 +223,8 @@ fn an_archive_that_does_not_fit_costs_itself_and_nothing_else() {
     let needed = plan(&roomy).unwrap().needed;
     let tight = SimCard::new(Size::bytes(needed.get() + 64 * 1024));
     let mut files = Files::some();
-    let noise = |at: u32| (at.wrapping_mul(2_654_435_761) >> 11) as u8;
-    let large: Vec<u8> = (0..4 << 20).map(noise).collect();
+    let digest = |at: u32| Sha256::digest(at.to_le_bytes());
+    let large: Vec<u8> = (0..128 * 1024).flat_map(digest).collect();
     let folder = files.0.as_ref().unwrap().path();
     std::fs::write(folder.join("recording"), large).unwrap();
     let mut flash = flash();
