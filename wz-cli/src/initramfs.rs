@@ -248,7 +248,7 @@ impl Archive {
 
 /// The archive that a camera starts from: `init` as `/init`, busybox with its links, the folders and
 /// the two devices that must be there before `/dev` is mounted. Not compressed.
-pub fn archive(init: &[u8], busybox: &[u8]) -> Vec<u8> {
+pub fn archive(init: &[u8], busybox: &[u8]) -> Archive {
     let mut archive = Archive::default();
     FOLDERS.iter().for_each(|folder| archive.folder(folder));
     archive.character_device("dev/console", 0o600, 5, 1);
@@ -258,7 +258,7 @@ pub fn archive(init: &[u8], busybox: &[u8]) -> Vec<u8> {
     APPLETS
         .iter()
         .for_each(|applet| archive.link(&format!("bin/{applet}"), "busybox"));
-    archive.finish()
+    archive
 }
 
 /// Checks that `program` can run on a camera with nothing else there: ELF, 32-bit little-endian MIPS,
@@ -359,7 +359,7 @@ mod tests {
         #[case] device: (u32, u32),
         #[case] content: &str,
     ) {
-        let entries = read(archive(b"program", b"box"));
+        let entries = read(archive(b"program", b"box").finish());
         let found = entries
             .into_iter()
             .find(|entry| entry.name == name)
@@ -379,7 +379,7 @@ mod tests {
 
     #[test]
     fn a_folder_comes_before_what_it_holds() {
-        let names: Vec<_> = read(archive(b"program", b"box"))
+        let names: Vec<_> = read(archive(b"program", b"box").finish())
             .into_iter()
             .map(|e| e.name)
             .collect();
