@@ -9,7 +9,7 @@ use thiserror::Error;
 use wz_core::units::Size;
 
 use crate::card::{self, Soc};
-use crate::cardimage::{CardImage, CardImageError, DEFAULT_SIZE};
+use crate::cardimage::{self, CardImage, CardImageError, DEFAULT_SIZE};
 use crate::donor::{self, DonorError, Machine, SdKernel};
 use crate::initramfs::{self, ProgramError};
 use crate::package::{self, PackageError};
@@ -94,6 +94,7 @@ pub enum ImageError {
 /// # Errors
 /// See [`ImageError`].
 pub fn make(args: &ImageArgs) -> Result<Made, ImageError> {
+    cardimage::check_size(args.card_size)?;
     let init = read_program("--init", &args.init)?;
     let busybox = read_program("--busybox", &args.busybox)?;
     let archive = initramfs::archive(&init, &busybox).finish();

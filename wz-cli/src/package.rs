@@ -163,7 +163,10 @@ mod tests {
     #[test]
     fn the_zip_holds_the_content() {
         let mut zip = zip::ZipArchive::new(Cursor::new(zip(&content()).unwrap())).unwrap();
-        let names: Vec<_> = zip.file_names().map(str::to_owned).collect();
+        let names: Vec<_> = zip
+            .file_names()
+            .map(|name| name.unwrap().into_owned())
+            .collect();
         assert_eq!(
             names,
             [

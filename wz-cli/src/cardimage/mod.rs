@@ -10,7 +10,7 @@ mod table;
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use hadris_fat::format::{FatFormatOptions, FatTypeSelection, FatVolumeFormatter};
@@ -120,9 +120,7 @@ impl CardImage {
     /// # Errors
     /// [`CardImageError::Size`]; the content does not fit; the file can't be written.
     pub fn create(path: &Path, size: Size, content: &Content) -> Result<Self, CardImageError> {
-        if !size.get().is_power_of_two() || size < MIN_SIZE || size > MAX_SIZE {
-            return Err(CardImageError::Size { size });
-        }
+        check_size(size)?;
         let partition = Region::new(PARTITION_AT, Offset::bytes(size.get()) - PARTITION_AT);
         let card = Self {
             path: path.to_owned(),
@@ -272,10 +270,25 @@ impl CardImage {
             .hidden_sectors(table::sectors(self.partition.offset.get()))
             .volume_id(VOLUME_ID)
             .volume_label(VOLUME_LABEL);
-        let formatted = FatVolumeFormatter::format(self.window()?, options);
-        formatted
-            .map(drop)
-            .map_err(|source| failed("/", "formatted", source))
+        let unformatted = |source| failed("/", "formatted", source);
+        let layout = FatVolumeFormatter::calculate_params(&options).map_err(unformatted)?;
+        FatVolumeFormatter::format(self.window()?, options).map_err(unformatted)?;
+        let root = layout.data_start_sector as u64 * layout.sector_size as u64;
+        self.fix_label_time(root)
+            .map_err(|source| self.unusable("written", source))
+    }
+
+    /// The formatter takes the time of the label, the first entry of the root folder, from the clock.
+    fn fix_label_time(&self, root: u64) -> io::Result<()> {
+        const CREATED_AND_ACCESSED_AT: u64 = 14;
+        const WRITTEN_AT: u64 = 22;
+        let FatDateTime { date, time, .. } = FIXED_TIME.0;
+        let label = self.partition.offset.get() + root;
+        let mut file = OpenOptions::new().write(true).open(&self.path)?;
+        file.seek(SeekFrom::Start(label + CREATED_AND_ACCESSED_AT))?;
+        file.write_all(&[time, date, date].map(u16::to_le_bytes).concat())?;
+        file.seek(SeekFrom::Start(label + WRITTEN_AT))?;
+        file.write_all(&[time, date].map(u16::to_le_bytes).concat())
     }
 
     fn window(&self) -> Result<Window, CardImageError> {
@@ -319,6 +332,17 @@ impl CardImage {
             .sync()
             .map_err(|source| failed("/", "written", source))?;
         Ok(outcome)
+    }
+}
+
+/// Whether a card of this size can be made.
+///
+/// # Errors
+/// [`CardImageError::Size`].
+pub fn check_size(size: Size) -> Result<(), CardImageError> {
+    match size.get().is_power_of_two() && (MIN_SIZE..=MAX_SIZE).contains(&size) {
+        true => Ok(()),
+        false => Err(CardImageError::Size { size }),
     }
 }
 

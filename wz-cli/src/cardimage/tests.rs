@@ -87,6 +87,17 @@ fn the_same_content_gives_the_same_bytes() {
     assert!(bytes(one.path()) == bytes(two.path()));
 }
 
+/// The formatter stamps the label with the clock's time, which two cards made at once may share.
+#[test]
+fn no_time_of_the_clock_is_on_the_card() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = std::fs::read(card(folder.path()).path()).unwrap();
+    let label = memchr::memmem::rfind(&image, b"WZ_FLASH   \x08").unwrap();
+    let (time, date) = ([0, 0], [0x21, 0x5a]);
+    assert_eq!(image[label + 14..label + 20], [time, date, date].concat());
+    assert_eq!(image[label + 22..label + 26], [time, date].concat());
+}
+
 #[test]
 fn the_partition_table_is_what_the_cameras_expect() {
     let folder = tempfile::tempdir().unwrap();

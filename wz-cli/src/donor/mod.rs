@@ -89,7 +89,7 @@ pub enum DonorError {
         entry: u32,
     },
     /// The addresses in the kernel contradict each other.
-    #[error("the kernel's addresses make no sense: loaded at {load:#010x}, {length} bytes long, memory cleared from {:#010x} to {:#010x}; take another kernel", bss.start, bss.end)]
+    #[error("the kernel's addresses make no sense: loaded at {load:#010x}, {} bytes long, memory cleared from {:#010x} to {:#010x}; take another kernel", length.get(), bss.start, bss.end)]
     Addresses {
         /// The load address in the header.
         load: u32,
@@ -100,7 +100,7 @@ pub enum DonorError {
     },
     /// Something is attached already.
     #[error(
-        "something is attached behind the kernel already ({surplus} bytes beyond its end at {end:#010x}); take the original kernel, not one that went through this program before"
+        "something is attached behind the kernel already ({} bytes beyond its end at {end:#010x}); take the original kernel, not one that went through this program before", surplus.get()
     )]
     Attached {
         /// How many bytes.
@@ -115,7 +115,7 @@ pub enum DonorError {
     NoInitrdSupport,
     /// Too long for the boot loader.
     #[error(
-        "the SD kernel would be {length} bytes long; the camera's boot loader reads {limit} at most; take a smaller kernel"
+        "the SD kernel would be {} bytes long; the camera's boot loader reads {} at most; take a smaller kernel", length.get(), limit.get()
     )]
     FileTooLarge {
         /// The length of the uImage.

@@ -8,8 +8,6 @@
 //! The CRC-32 is little-endian on the cameras. One copy, without the flag byte of redundant ones.
 //! Source: U-Boot `include/env_internal.h`. Thingino's is 64K long, that of 2025 32K.
 
-use std::ops::Range;
-
 use thiserror::Error;
 
 use super::le32;
@@ -34,7 +32,7 @@ pub struct Environment {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum EnvironmentError {
     /// Too short for the shortest.
-    #[error("{found} bytes are too few for a U-Boot environment, which has 32K or 64K")]
+    #[error("{} bytes are too few for a U-Boot environment, which has 32K or 64K", found.get())]
     TooShort {
         /// How much there is.
         found: Size,
@@ -42,48 +40,61 @@ pub enum EnvironmentError {
     /// Erased flash.
     #[error("the U-Boot environment is blank (erased flash); U-Boot uses its built-in one")]
     Blank,
-    /// No length fits the CRC.
+    /// The CRC is another.
     #[error(
-        "the U-Boot environment is damaged or none: its CRC at offset 0x0 says {stored:#010x}, and that of neither 32K nor 64K is this"
+        "there is no sound U-Boot environment of {size}: its CRC at offset 0x0 says {stored:#010x}, its bytes give {computed:#010x}"
     )]
     Crc {
+        /// The length that was assumed.
+        size: Size,
         /// The CRC in front of the data.
         stored: u32,
+        /// The CRC of the data.
+        computed: u32,
     },
 }
 
 impl Environment {
-    /// Reads the environment at the start of `bytes`, whichever of [`SIZES`] fits its CRC.
+    /// Reads the environment that is exactly `bytes`.
     ///
     /// # Errors
     /// See [`EnvironmentError`].
     pub fn parse(bytes: &[u8]) -> Result<Self, EnvironmentError> {
-        let smallest = SIZES.into_iter().min().unwrap_or(Size::ZERO);
-        let found = Size::bytes(bytes.len() as u64);
-        let (Some(stored), true) = (le32(bytes, 0), found >= smallest) else {
-            return Err(EnvironmentError::TooShort { found });
+        let size = Size::bytes(bytes.len() as u64);
+        let (Some(stored), Some(data)) = (le32(bytes, 0), bytes.get(DATA_AT..)) else {
+            return Err(EnvironmentError::TooShort { found: size });
         };
-        if bytes[..smallest.as_usize()]
-            .iter()
-            .all(|&byte| byte == BLANK)
-        {
+        if bytes.iter().all(|&byte| byte == BLANK) {
             return Err(EnvironmentError::Blank);
         }
-        let data_of = |size: Size| {
-            bytes.get(Range {
-                start: DATA_AT,
-                end: size.as_usize(),
-            })
+        let computed = crc32fast::hash(data);
+        if stored != computed {
+            return Err(EnvironmentError::Crc {
+                size,
+                stored,
+                computed,
+            });
+        }
+        Ok(Self {
+            size,
+            variables: variables(data),
+        })
+    }
+
+    /// Reads the environment at the start of `bytes`, whichever of [`SIZES`] fits its CRC.
+    ///
+    /// # Errors
+    /// See [`EnvironmentError`]; it is about the longest that `bytes` have room for.
+    pub fn parse_any_size(bytes: &[u8]) -> Result<Self, EnvironmentError> {
+        let too_short = EnvironmentError::TooShort {
+            found: Size::bytes(bytes.len() as u64),
         };
         SIZES
             .into_iter()
-            .filter_map(|size| Some((size, data_of(size)?)))
-            .find(|(_, data)| crc32fast::hash(data) == stored)
-            .map(|(size, data)| Self {
-                size,
-                variables: variables(data),
-            })
-            .ok_or(EnvironmentError::Crc { stored })
+            .filter_map(|size| bytes.get(..size.as_usize()))
+            .map(Self::parse)
+            .reduce(|longer, shorter| longer.or_else(|error| shorter.map_err(|_| error)))
+            .unwrap_or(Err(too_short))
     }
 
     /// How long it is in flash, CRC included.
@@ -151,7 +162,7 @@ mod tests {
     #[case(Size::kib(64))]
     fn variables_are_found_in_either_length(#[case] size: Size) {
         let bytes = [environment(TEXT, size), vec![0xff; 0x1_0000]].concat();
-        let environment = Environment::parse(&bytes).unwrap();
+        let environment = Environment::parse_any_size(&bytes).unwrap();
         assert_eq!(environment.size(), size);
         assert_eq!(environment.get("wlan_pass"), Some("a=b"));
         assert_eq!(environment.get("empty"), Some(""));
@@ -169,15 +180,31 @@ mod tests {
     #[case::nothing(vec![], EnvironmentError::TooShort { found: Size::ZERO })]
     #[case::short(vec![0; 0x7fff], EnvironmentError::TooShort { found: Size::bytes(0x7fff) })]
     #[case::erased(vec![0xff; 0x1_0000], EnvironmentError::Blank)]
-    #[case::zeros(vec![0; 0x1_0000], EnvironmentError::Crc { stored: 0 })]
-    #[case::cut(environment(TEXT, Size::kib(64))[..0x8000].to_vec(), EnvironmentError::Crc {
-        stored: le32(&environment(TEXT, Size::kib(64)), 0).unwrap()
-    })]
+    #[case::zeros(
+        vec![0; 0x1_0000],
+        EnvironmentError::Crc { size: Size::kib(64), stored: 0, computed: crc32fast::hash(&[0; 0xfffc]) }
+    )]
     fn what_is_no_environment_is_refused(
         #[case] bytes: Vec<u8>,
         #[case] expected: EnvironmentError,
     ) {
-        assert_eq!(Environment::parse(&bytes), Err(expected));
+        assert_eq!(Environment::parse_any_size(&bytes), Err(expected));
+    }
+
+    #[rstest]
+    #[case::cut(Size::kib(64), Size::kib(32))]
+    #[case::followed_by_something_else(Size::kib(32), Size::kib(64))]
+    fn an_environment_of_another_size_is_not_exactly_this_one(
+        #[case] is: Size,
+        #[case] taken: Size,
+    ) {
+        let mut bytes = environment(TEXT, is);
+        bytes.resize(taken.as_usize(), 0xff);
+        let refused = Environment::parse(&bytes);
+        assert!(
+            matches!(refused, Err(EnvironmentError::Crc { .. })),
+            "{refused:?}"
+        );
     }
 
     #[test]
@@ -194,6 +221,7 @@ mod tests {
         #[test]
         fn any_bytes_are_an_environment_or_an_error(bytes: Vec<u8>) {
             let _ = Environment::parse(&bytes);
+            let _ = Environment::parse_any_size(&bytes);
         }
 
         #[test]

@@ -51,7 +51,7 @@ pub struct Superblock {
 pub enum SquashfsError {
     /// Too short for a superblock.
     #[error(
-        "it ends after {found} bytes, inside the 96-byte head of a squashfs; copy the file again"
+        "it ends after {} bytes, inside the 96-byte head of a squashfs; copy the file again", found.get()
     )]
     Cut {
         /// How much there is.
@@ -71,7 +71,7 @@ pub enum SquashfsError {
     },
     /// The file or partition is shorter than the file system.
     #[error(
-        "the squashfs is cut off: it has {announced} bytes (offset 40), only {found} are there; copy the file again"
+        "the squashfs is cut off: it has {} bytes (offset 40), only {} are there; copy the file again", announced.get(), found.get()
     )]
     Truncated {
         /// What the superblock says.
@@ -81,7 +81,7 @@ pub enum SquashfsError {
     },
     /// The length is shorter than the superblock itself.
     #[error(
-        "the squashfs claims to be {announced} bytes long (offset 40), less than its own head; the image is damaged"
+        "the squashfs claims to be {} bytes long (offset 40), less than its own head; the image is damaged", announced.get()
     )]
     Nonsense {
         /// What the superblock says.

@@ -137,7 +137,7 @@ pub struct Uimage<'a> {
 pub enum UimageError {
     /// Too short for a header.
     #[error(
-        "it ends after {found} bytes, inside the 64-byte header of a uImage; copy the file again"
+        "it ends after {} bytes, inside the 64-byte header of a uImage; copy the file again", found.get()
     )]
     HeaderCut {
         /// How much there is.
@@ -163,7 +163,7 @@ pub enum UimageError {
     },
     /// The payload is cut off.
     #[error(
-        "the uImage is cut off: its header announces {announced} bytes of payload, {found} are there; copy the file again"
+        "the uImage is cut off: its header announces {} bytes of payload, {} are there; copy the file again", announced.get(), found.get()
     )]
     PayloadCut {
         /// The size in the header.
@@ -173,7 +173,7 @@ pub enum UimageError {
     },
     /// There is more in the file than the uImage.
     #[error(
-        "{surplus} bytes follow the end of the uImage at {end}; U-Boot boots a file from the card only if it ends there"
+        "{} bytes follow the end of the uImage at {end}; U-Boot boots a file from the card only if it ends there", surplus.get()
     )]
     Surplus {
         /// How many bytes.
