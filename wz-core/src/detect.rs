@@ -273,9 +273,7 @@ impl Evidence for FlashEvidence<'_> {
 
     fn environment(&mut self, region: Region) -> Result<Option<Variables>, Problem> {
         let bytes = self.bytes(region)?;
-        // A shorter environment at the same place is another layout's.
-        let environment = Environment::parse(&bytes).ok();
-        let Some(environment) = environment.filter(|found| found.size() == region.size) else {
+        let Ok(environment) = Environment::parse(&bytes) else {
             return Ok(None);
         };
         let pair = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());

@@ -125,11 +125,13 @@ pub fn run(
         .map(str::to_owned);
     let put_away = put_kernels_away(card, names.collect(), reporter);
     let kernel_is_bootable = put_away.is_err();
-    let outcome = put_away
-        .map_err(Stop::from)
-        .and_then(|()| config)
-        .and_then(|request| steps(card, flash, chip, builtin, request, surroundings, reporter));
-    let outcome = conclude(outcome, reporter);
+    let result = match put_away {
+        Ok(()) => config.and_then(|request| {
+            steps(card, flash, chip, builtin, request, surroundings, reporter)
+        }),
+        Err(problem) => Err(Stop::from(problem)),
+    };
+    let outcome = conclude(result, reporter);
     reporter.report(&Event::Finished {
         outcome,
         peak_memory: surroundings.peak_memory(),

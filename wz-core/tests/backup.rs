@@ -1,4 +1,10 @@
 //! A backup on a simulated camera: whole or not there, whatever the card and the power do.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 use std::collections::BTreeMap;
 use std::io;

@@ -1,4 +1,10 @@
 //! `docs/codes.md` is the table of problems, word for word.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 use std::fmt::Write;
 
@@ -33,5 +39,8 @@ fn the_document_of_codes_says_what_the_program_says() {
         std::fs::write(DOCUMENT, &wanted).expect("docs/codes.md can be written");
     }
     let found = std::fs::read_to_string(DOCUMENT).expect("docs/codes.md");
-    assert!(found == wanted, "docs/codes.md is not up to date; set WZ_BLESS=1 to write it");
+    assert!(
+        found == wanted,
+        "docs/codes.md is not up to date; set WZ_BLESS=1 to write it"
+    );
 }

@@ -1,5 +1,11 @@
 //! Whole runs on simulated cameras: what the owner asks for, what is on the card afterwards, and
 //! what is told.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 use std::collections::BTreeMap;
 use std::io;

@@ -1,4 +1,10 @@
 //! Backup on the emulated camera, for every profile there is.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 

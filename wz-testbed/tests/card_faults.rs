@@ -1,4 +1,10 @@
 //! Cards that lie, fail, are write-protected or pulled out.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 

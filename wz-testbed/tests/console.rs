@@ -1,4 +1,10 @@
 //! The serial console: the shell, and what the owner sees.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 

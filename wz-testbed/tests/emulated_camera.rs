@@ -1,5 +1,11 @@
 //! The test bed itself: power, console, flash, card and watchdog of the emulated camera, with a shell
 //! script in place of our program.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 use wz_core::units::{Offset, Region, Size};
 use wz_testbed::{Camera, CameraBuilder, Card, Faults, Firmware, PowerOff, inputs};

@@ -1,4 +1,10 @@
 //! Bad input of every kind: a code of its own, and flash and card stay as they were.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 

@@ -1,5 +1,11 @@
 //! Whatever becomes of the program, the camera restarts, its own firmware comes next, and the card
 //! tells what happened.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 
