@@ -63,7 +63,7 @@ pub fn parse(line: &Line) -> Result<Option<Entry>, Problem> {
         } else {
             shown(key)
         },
-        shown_value: if line.veiled || looks_secret(key) || !(line.is_known)(key) {
+        shown_value: if line.veiled || looks_secret(key) {
             HIDDEN.to_owned()
         } else {
             shown(value)
