@@ -126,9 +126,8 @@ pub fn run(
     let put_away = put_kernels_away(card, names.collect(), reporter);
     let kernel_is_bootable = put_away.is_err();
     let result = match put_away {
-        Ok(()) => config.and_then(|request| {
-            steps(card, flash, chip, builtin, request, surroundings, reporter)
-        }),
+        Ok(()) => config
+            .and_then(|request| steps(card, flash, chip, builtin, request, surroundings, reporter)),
         Err(problem) => Err(Stop::from(problem)),
     };
     let outcome = conclude(result, reporter);

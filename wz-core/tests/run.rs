@@ -94,11 +94,13 @@ impl Told {
     }
 
     fn refusals(&self) -> Vec<&Problem> {
-        let refused = |event| match event {
-            &Event::Refused(ref problem) => Some(problem),
-            _ => None,
-        };
-        self.events.iter().filter_map(refused).collect()
+        let mut refused = Vec::new();
+        for event in &self.events {
+            if let Event::Refused(problem) = event {
+                refused.push(problem);
+            }
+        }
+        refused
     }
 }
 

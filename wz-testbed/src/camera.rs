@@ -153,7 +153,10 @@ impl Camera {
     /// Changes what is wrong with a card that was spoilt, also while the camera runs.
     pub(crate) fn change_faults(&self, change: impl FnOnce(&mut Faults)) -> Result<()> {
         match &self.faulty {
-            Some(faulty) => Ok(faulty.change_faults(change)),
+            Some(faulty) => {
+                faulty.change_faults(change);
+                Ok(())
+            }
             None => Err(Error::Card("it is healthy: spoil it first".to_owned())),
         }
     }
