@@ -6,7 +6,7 @@ KERNEL ?=
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup image qemu-test test lint clean
+.PHONY: help setup image qemu-test test lint bench clean
 
 # A rustup that was installed a minute ago is not on the PATH of this shell yet.
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
@@ -31,6 +31,9 @@ qemu-test: test ## Run these, then every test on the emulated camera
 
 lint: ## Check format, clippy for computer and camera, scripts, licences of dependencies
 	@scripts/lint.sh
+
+bench: ## Measure what operations cost on the emulated camera
+	@inputs=$$(scripts/test-inputs.sh) && eval "$$inputs" && cargo run --quiet --package wz-testbed -- bench
 
 clean: ## Remove what was built here (the cache folder, with kernel and tools, stays)
 	cargo clean

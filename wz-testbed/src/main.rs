@@ -1,5 +1,7 @@
 //! `wz-testbed`: the emulated camera by hand.
 
+mod bench;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -18,6 +20,12 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(RunArguments),
+    /// Measure what operations cost, print a table and write it as JSON; run by `make bench`.
+    Bench {
+        /// Where the JSON goes: docs/performance.md tells its fields.
+        #[arg(long, value_name = "FILE", default_value = "target/bench/bench.json")]
+        out: PathBuf,
+    },
 }
 
 /// Boot a card, with the camera's serial console in this terminal.
@@ -49,8 +57,11 @@ struct RunArguments {
 }
 
 fn main() -> ExitCode {
-    let Command::Run(arguments) = Arguments::parse().command;
-    match run(&arguments) {
+    let done = match Arguments::parse().command {
+        Command::Run(arguments) => run(&arguments),
+        Command::Bench { out } => bench::run(&out),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
