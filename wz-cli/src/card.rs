@@ -1,7 +1,6 @@
-//! What lies on a card of ours when it is new, and what boots it.
+//! What lies on a card of ours when it is new, and what boots it. Names come from the profiles.
 
-use clap::ValueEnum;
-use wz_core::units::Size;
+use wz_core::profile::{Catalogue, Firmware, Soc};
 
 use crate::cardimage::{Content, Entry};
 use crate::donor::BootLimits;
@@ -9,75 +8,66 @@ use crate::donor::BootLimits;
 /// The folder on the card that is ours.
 const FOLDER: &str = "wz_flash-helper";
 const GENERAL: &str = include_str!("../card/general.conf");
-const RESTORE_THINGINO: &str = include_str!("../card/restore/thingino.conf");
-const RESTORE_STOCK_T20: &str = include_str!("../card/restore/t20/stock.conf");
-const RESTORE_STOCK_T31: &str = include_str!("../card/restore/t31/stock.conf");
-/// Where the owner puts files; empty at first.
-const EMPTY_FOLDERS: &[&str] = &["backup", "restore/stock", "restore/thingino", "scripts"];
+/// The firmware that cameras are sold with; most cards are made for it.
+const FACTORY: &str = "stock";
+/// The partition that is only restored with a hidden option.
+const BOOT: &str = "boot";
 
-/// The longest SD kernel that stock and thingino's U-Boots read: what they `fatload` at most. Source:
-/// the U-Boot of the Wyze Cam v2 disassembled; thingino's `cmd_sdstart.c`.
-const LONGEST_SD_KERNEL: Size = Size::bytes(0x99_0040);
-
-/// A family of chips that cards are made for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Soc {
-    /// Wyze Cam v2, Cam Pan.
-    T20,
-    /// Wyze Cam v3, Cam Pan v2, Cam Floodlight, ATOM Cam 2.
-    T31,
+/// The name under which the U-Boot that cameras of this family are sold with looks for a kernel on
+/// the card; none if no firmware of the family boots one.
+pub fn sd_kernel_name<'a>(catalogue: &'a Catalogue, soc: &Soc) -> Option<&'a str> {
+    let firmwares = catalogue.firmwares(&soc.name);
+    let factory = firmwares.iter().find(|firmware| firmware.name == FACTORY);
+    let names = &factory.or(firmwares.first())?.sd_kernels;
+    names.first().map(String::as_str)
 }
 
-impl Soc {
-    /// As it is written in names of files.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::T20 => "t20",
-            Self::T31 => "t31",
-        }
-    }
-
-    /// The name under which the U-Boot of the stock firmware looks for a kernel on the card.
-    pub fn sd_kernel(self) -> &'static str {
-        match self {
-            Self::T20 => "factory_ZMC6tiIDQN",
-            Self::T31 => "factory_t31_ZMC6tiIDQN",
-        }
-    }
-
-    /// What the U-Boots that look for that name can load. They read it to where the T20's stock U-Boot
-    /// and thingino's do; for the T31's stock U-Boot the lower of the two addresses is assumed.
-    pub fn boot_limits(self) -> BootLimits {
-        let buffer = match self {
-            Self::T20 => 0x8400_0000,
-            Self::T31 => 0x8060_0000,
-        };
-        BootLimits {
-            file: LONGEST_SD_KERNEL,
-            buffer,
-        }
-    }
-
-    fn restore_stock(self) -> &'static str {
-        match self {
-            Self::T20 => RESTORE_STOCK_T20,
-            Self::T31 => RESTORE_STOCK_T31,
-        }
+/// What the U-Boots of a family can load.
+pub fn boot_limits(soc: &Soc) -> BootLimits {
+    BootLimits {
+        file: soc.sd_boot.longest_file,
+        buffer: soc.sd_boot.buffer,
     }
 }
 
-/// A new card: the SD kernel, and our folder with nothing switched on.
-pub fn content(soc: Soc, sd_kernel: Vec<u8>) -> Content {
+/// A new card: the SD kernel under `kernel_name`, and our folder with nothing switched on.
+pub fn content(catalogue: &Catalogue, soc: &Soc, kernel_name: &str, sd_kernel: Vec<u8>) -> Content {
     let ours = |path: &str| format!("{FOLDER}/{path}");
-    let text = |text: &str| Entry::File(text.as_bytes().to_vec());
     let mut content = Content::from([
-        (soc.sd_kernel().to_owned(), Entry::File(sd_kernel)),
-        (ours("general.conf"), text(GENERAL)),
-        (ours("restore/stock.conf"), text(soc.restore_stock())),
-        (ours("restore/thingino.conf"), text(RESTORE_THINGINO)),
+        (kernel_name.to_owned(), Entry::File(sd_kernel)),
+        (ours("general.conf"), Entry::File(GENERAL.into())),
+        (ours("backup"), Entry::Folder),
+        (ours("scripts"), Entry::Folder),
     ]);
-    content.extend(EMPTY_FOLDERS.iter().map(|path| (ours(path), Entry::Folder)));
+    for firmware in catalogue.firmwares(&soc.name) {
+        let folder = ours(&format!("restore/{}", firmware.name));
+        let conf = format!("{folder}.conf");
+        content.insert(folder, Entry::Folder);
+        content.insert(conf, Entry::File(restore_conf(firmware).into_bytes()));
+    }
     content
+}
+
+/// `restore/<firmware>.conf` with a line for each partition of each layout, in their order.
+fn restore_conf(firmware: &Firmware) -> String {
+    let name = &firmware.name;
+    let mut partitions = Vec::new();
+    for layout in &firmware.layouts {
+        for partition in layout.partitions() {
+            let known = partitions.contains(&partition.name.as_str());
+            if partition.name != BOOT && !known {
+                partitions.push(partition.name.as_str());
+            }
+        }
+    }
+    let lines = partitions
+        .iter()
+        .map(|part| format!("restore_{name}_{part}=\"no\"\n"));
+    let head = format!(
+        "# Which partitions of the {name} firmware to restore, if restore_partitions is \"yes\" in general.conf.\n\
+         # Their files, {name}_<chip group>_<partition>.bin and .sha256sum, belong in the folder restore/{name}.\n\n"
+    );
+    head + &lines.collect::<String>()
 }
 
 #[cfg(test)]
@@ -86,9 +76,11 @@ mod tests {
     use rstest::rstest;
 
     /// The settings in a configuration of the card.
-    fn settings(soc: Soc, path: &str) -> Vec<(String, String)> {
-        let Some(Entry::File(text)) = content(soc, vec![]).remove(&format!("{FOLDER}/{path}"))
-        else {
+    fn settings(soc: &str, path: &str) -> Vec<(String, String)> {
+        let catalogue = Catalogue::builtin();
+        let soc = catalogue.soc(soc).unwrap();
+        let mut content = content(&catalogue, soc, "kernel", vec![]);
+        let Some(Entry::File(text)) = content.remove(&format!("{FOLDER}/{path}")) else {
             panic!("no {path}");
         };
         let text = String::from_utf8(text).unwrap();
@@ -104,9 +96,11 @@ mod tests {
 
     #[test]
     fn a_new_card_switches_nothing_on() {
-        for (key, value) in settings(Soc::T31, "general.conf") {
+        for (key, value) in settings("t31", "general.conf") {
             assert!(
-                matches!(value.as_str(), "no" | "") || key == "audio_volume",
+                matches!(value.as_str(), "no" | "")
+                    || key == "audio_volume"
+                    || key == "secondary_backup",
                 "{key}={value}"
             );
         }
@@ -114,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_new_card_has_all_options_that_are_not_hidden() {
-        let mut keys: Vec<_> = settings(Soc::T31, "general.conf")
+        let mut keys: Vec<_> = settings("t31", "general.conf")
             .into_iter()
             .map(|s| s.0)
             .collect();
@@ -141,20 +135,33 @@ mod tests {
     }
 
     #[rstest]
-    #[case(Soc::T20, "restore/stock.conf", "restore_stock_")]
-    #[case(Soc::T31, "restore/stock.conf", "restore_stock_")]
-    #[case(Soc::T31, "restore/thingino.conf", "restore_thingino_")]
-    fn a_new_card_restores_nothing_and_names_its_own_firmware(
-        #[case] soc: Soc,
-        #[case] path: &str,
-        #[case] prefix: &str,
+    #[case("t20", "stock", "flag")]
+    #[case("t31", "stock", "kback")]
+    #[case("t31", "thingino", "ota")]
+    fn a_new_card_restores_nothing_and_names_the_partitions_of_the_profile(
+        #[case] soc: &str,
+        #[case] firmware: &str,
+        #[case] partition: &str,
     ) {
-        let settings = settings(soc, path);
-        assert!(!settings.is_empty());
+        let settings = settings(soc, &format!("restore/{firmware}.conf"));
+        let key = format!("restore_{firmware}_{partition}");
         assert!(
-            settings
-                .iter()
-                .all(|(key, value)| key.starts_with(prefix) && value == "no")
+            settings.iter().any(|(found, _)| *found == key),
+            "{settings:?}"
         );
+        assert!(settings.iter().all(|(_, value)| value == "no"));
+        assert!(!settings.iter().any(|(key, _)| key.ends_with("_boot")));
+    }
+
+    #[rstest]
+    #[case("t20", "factory_ZMC6tiIDQN")]
+    #[case("t31", "factory_t31_ZMC6tiIDQN")]
+    fn the_sd_kernel_has_the_name_that_cameras_on_sale_look_for(
+        #[case] soc: &str,
+        #[case] name: &str,
+    ) {
+        let catalogue = Catalogue::builtin();
+        let soc = catalogue.soc(soc).unwrap();
+        assert_eq!(sd_kernel_name(&catalogue, soc), Some(name));
     }
 }

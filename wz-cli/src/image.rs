@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use thiserror::Error;
+use wz_core::profile::{Catalogue, Soc};
 use wz_core::units::Size;
 
-use crate::card::{self, Soc};
+use crate::card;
 use crate::cardimage::{self, CardImage, CardImageError, DEFAULT_SIZE};
 use crate::donor::{self, DonorError, Machine, SdKernel};
 use crate::initramfs::{self, ProgramError};
@@ -17,9 +18,9 @@ use crate::package::{self, PackageError};
 /// Make a card: as a folder, as a zip file and as an image to write to a card.
 #[derive(Args, Clone, Debug)]
 pub struct ImageArgs {
-    /// The chip of the camera that the card is for.
-    #[arg(long, value_enum)]
-    pub soc: Soc,
+    /// The SoC family of the camera that the card is for: a folder of profiles/.
+    #[arg(long)]
+    pub soc: String,
     /// A kernel that boots on that camera from a card (a uImage); ours is put into it.
     #[arg(long, value_name = "FILE")]
     pub kernel: PathBuf,
@@ -48,11 +49,27 @@ pub struct Made {
     pub image: PathBuf,
     /// The SD kernel on it.
     pub sd_kernel: SdKernel,
+    /// One line: what the card is good for.
+    pub purpose: String,
 }
 
 /// Why no card was made.
 #[derive(Debug, Error)]
 pub enum ImageError {
+    /// There is no profile of the SoC.
+    #[error("--soc \"{name}\" is in no profile; there are: {known}")]
+    UnknownSoc {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// No firmware of the SoC boots a kernel from a card.
+    #[error("the profiles of {name} name no SD kernel that its U-Boots boot")]
+    NoSdKernel {
+        /// The SoC.
+        name: String,
+    },
     /// A file or folder can't be used.
     #[error("\"{}\" can't be {doing}: {source}", path.display())]
     Io {
@@ -95,19 +112,22 @@ pub enum ImageError {
 /// See [`ImageError`].
 pub fn make(args: &ImageArgs) -> Result<Made, ImageError> {
     cardimage::check_size(args.card_size)?;
+    let catalogue = Catalogue::builtin();
+    let soc = find_soc(&catalogue, &args.soc)?;
+    let kernel_name = card::sd_kernel_name(&catalogue, soc).ok_or_else(|| no_sd_kernel(soc))?;
     let init = read_program("--init", &args.init)?;
     let busybox = read_program("--busybox", &args.busybox)?;
     let archive = initramfs::archive(&init, &busybox).finish();
-    let sd_kernel = donor::attach(&read(&args.kernel)?, &archive, args.soc.boot_limits()).map_err(
+    let sd_kernel = donor::attach(&read(&args.kernel)?, &archive, card::boot_limits(soc)).map_err(
         |source| ImageError::Kernel {
             path: args.kernel.clone(),
             source,
         },
     )?;
-    let content = card::content(args.soc, sd_kernel.image.clone());
+    let content = card::content(&catalogue, soc, kernel_name, sd_kernel.image.clone());
     let zipped = package::zip(&content)?;
 
-    let name = format!("wz_flash-helper_{}", args.soc.name());
+    let name = format!("wz_flash-helper_{}", soc.name);
     let folder = args.out.join("card");
     let zip = args.out.join(format!("{name}.zip"));
     let image = args.out.join(format!("{name}.img"));
@@ -118,12 +138,30 @@ pub fn make(args: &ImageArgs) -> Result<Made, ImageError> {
         folder,
         zip,
         image,
+        purpose: purpose(soc, kernel_name, sd_kernel.machine),
         sd_kernel,
     })
 }
 
-/// One line: what the card is good for.
-pub fn purpose(soc: Soc, machine: Machine) -> String {
+fn find_soc<'a>(catalogue: &'a Catalogue, name: &str) -> Result<&'a Soc, ImageError> {
+    let unknown = || ImageError::UnknownSoc {
+        name: name.to_owned(),
+        known: catalogue
+            .socs()
+            .map(|soc| soc.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", "),
+    };
+    catalogue.soc(name).ok_or_else(unknown)
+}
+
+fn no_sd_kernel(soc: &Soc) -> ImageError {
+    ImageError::NoSdKernel {
+        name: soc.name.clone(),
+    }
+}
+
+fn purpose(soc: &Soc, kernel_name: &str, machine: Machine) -> String {
     match machine {
         Machine::Emulator => {
             "This card is for the emulated camera only: its kernel is the emulator's, no camera boots it."
@@ -131,8 +169,8 @@ pub fn purpose(soc: Soc, machine: Machine) -> String {
         }
         Machine::Camera => format!(
             "This card is for cameras with a {} whose U-Boot boots \"{}\" from a card, if the kernel you gave does.",
-            soc.name().to_uppercase(),
-            soc.sd_kernel()
+            soc.name.to_uppercase(),
+            kernel_name
         ),
     }
 }

@@ -39,6 +39,6 @@ fn make_image(args: &ImageArgs) -> Result<(), ImageError> {
         made.sd_kernel.image.len(),
         made.sd_kernel.command_line
     );
-    println!("{}", image::purpose(args.soc, made.sd_kernel.machine));
+    println!("{}", made.purpose);
     Ok(())
 }

@@ -440,6 +440,24 @@ fn a_read_only_card_is_refused_and_the_kernel_known_to_be_bootable() {
 }
 
 #[test]
+fn a_card_that_forgets_new_names_is_refused_and_the_kernel_known_to_be_bootable() {
+    let mut bench = bench(BACKUP);
+    bench.card.break_it(SimFault::LosesNewNames);
+    let told = bench.run();
+    assert_eq!(
+        told.ended,
+        Ended {
+            outcome: Outcome::Refused,
+            kernel_is_bootable: true
+        }
+    );
+    assert!(matches!(
+        told.refusals()[..],
+        [Problem::KernelNotPutAway { .. }]
+    ));
+}
+
+#[test]
 fn a_kernel_in_another_spelling_is_put_away_too() {
     let mut bench = bench(BACKUP);
     let name = KERNEL.to_uppercase();

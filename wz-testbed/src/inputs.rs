@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use wz_cli::{donor, initramfs};
+use wz_core::units::Size;
 
 use crate::error::{Doing, Error, Result};
 
@@ -46,7 +47,11 @@ pub fn sd_kernel_with_script(script: &str) -> Result<Vec<u8>> {
 }
 
 fn attach(archive: initramfs::Archive) -> Result<Vec<u8>> {
-    let limits = wz_cli::card::Soc::T31.boot_limits();
+    // The emulator's kernel is held to no limits.
+    let limits = donor::BootLimits {
+        file: Size::mib(16),
+        buffer: 0x8800_0000,
+    };
     let attached = donor::attach(&read(kernel()?)?, &archive.finish(), limits);
     attached
         .map(|made| made.image)

@@ -8,8 +8,8 @@
 
 mod support;
 
-use support::{BACKUP, card, result, run, stock};
-use wz_testbed::Camera;
+use support::{BACKUP, LOGS, card, result, run, stock};
+use wz_testbed::{Camera, WIFI_NAME, WIFI_PASSWORD};
 
 #[test]
 fn a_key_opens_a_shell_and_leaving_it_goes_on() {
@@ -60,5 +60,27 @@ fn console_log_and_result_tell_the_same_with_times_and_memory() {
         ended.serial.contains("Result: dry_run"),
         "{}",
         ended.transcript
+    );
+}
+
+#[test]
+fn no_wifi_name_or_password_of_the_camera_is_in_any_log() {
+    let firmware = stock();
+    let conf = format!("{BACKUP}wifi_password=\"hunter2hunter2\"\n");
+    let mut camera = Camera::of(&firmware)
+        .card(card("t31", conf))
+        .build()
+        .expect("a camera");
+    let ended = run(&mut camera);
+    let on_card = camera.card().expect("a card");
+    let mut told = vec![ended.serial];
+    told.extend(LOGS.map(|log| on_card.read_text(log).expect("a log")));
+    for secret in [WIFI_NAME, WIFI_PASSWORD, "hunter2hunter2"] {
+        assert!(told.iter().all(|text| !text.contains(secret)), "{secret}");
+    }
+    let flash = firmware.files("cfg").expect("files");
+    assert!(
+        !flash.nodes().is_empty(),
+        "the camera has files that hold them"
     );
 }

@@ -18,6 +18,8 @@ pub struct Soc {
     pub flash: FlashChip,
     /// What a kernel for this family has to be told.
     pub kernel: KernelFacts,
+    /// What its U-Boots can boot from a card.
+    pub sd_boot: SdBoot,
     /// The members of the family.
     #[serde(rename = "chip")]
     pub chips: Vec<Chip>,
@@ -77,6 +79,16 @@ pub struct KernelFacts {
     pub memory: String,
     /// The serial console and its speed.
     pub console: String,
+}
+
+/// What U-Boots of a family can boot from a card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SdBoot {
+    /// The longest file that they read.
+    pub longest_file: Size,
+    /// The address that they read it to, before they unpack the payload to its load address.
+    pub buffer: u32,
 }
 
 impl Soc {

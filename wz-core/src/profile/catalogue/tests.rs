@@ -225,6 +225,7 @@ fn the_profiles_of_the_guide_can_be_put_on_a_card() {
 #[case("t23/soc.toml", "[registers]")]
 #[case("t23/soc.toml", "[flash]")]
 #[case("t23/soc.toml", "[kernel]")]
+#[case("t23/soc.toml", "[sd_boot]")]
 #[case("t23/soc.toml", "[[chip]]")]
 #[case("t23/acme.toml", "")]
 #[case("t23/acme.toml", "[firmware]")]

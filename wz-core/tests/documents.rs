@@ -1,4 +1,4 @@
-//! `docs/codes.md` is the table of problems, word for word.
+//! The documents say what is: codes word for word, and files that exist.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -17,7 +17,7 @@ fn document() -> String {
     let mut text = String::from(
         "# Codes\n\n\
          What console, logs and `result.json` say, by code. `{...}` stands for the value at hand.\n\
-         This file follows `wz-core/src/event/problem.rs`; `WZ_BLESS=1 cargo test -p wz-core --test codes`\n\
+         This file follows `wz-core/src/event/problem.rs`; `WZ_BLESS=1 cargo test -p wz-core --test documents`\n\
          writes it anew.\n",
     );
     for row in PROBLEMS {
@@ -43,4 +43,22 @@ fn the_document_of_codes_says_what_the_program_says() {
         found == wanted,
         "docs/codes.md is not up to date; set WZ_BLESS=1 to write it"
     );
+}
+
+#[test]
+fn the_files_that_documents_name_exist() {
+    let root = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let mut checked = 0;
+    for document in ["docs/safety.md", "docs/architecture.md", "README.md"] {
+        let text = std::fs::read_to_string(root.join(document)).expect(document);
+        // In backticks, with a folder of ours in front and an ending.
+        let names = text.split('`').skip(1).step_by(2);
+        let ours =
+            |name: &&str| name.starts_with("wz-") && name.contains("/") && name.contains('.');
+        for name in names.filter(ours) {
+            assert!(root.join(name).exists(), "{document}: {name}");
+            checked += 1;
+        }
+    }
+    assert!(checked > 5, "{checked}");
 }
