@@ -227,7 +227,8 @@ impl CameraBuilder {
         self
     }
 
-    /// With a watchdog that restarts the camera when nobody feeds it.
+    /// With a watchdog that can be started and fed: QEMU's i6300ESB. On Malta it never bites, so a
+    /// test cannot prove with it that somebody feeds it.
     #[must_use]
     pub fn watchdog(mut self) -> Self {
         self.watchdog = true;

@@ -45,6 +45,10 @@ const EINVAL: u32 = 22;
 const LONGEST_REQUEST: u32 = 32 << 20;
 
 /// What is wrong with a card. Offsets count from the card's first sector.
+///
+/// QEMU's SD card (`hw/sd/sd.c` of 7.2) keeps I/O errors to itself: to the camera, a failed write is
+/// one that was dropped, and a failed read gives the bytes that the card read before. Errors that the
+/// camera sees come from [`Run::pull_card`](crate::Run::pull_card).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
     /// From this write on (0 is the first) nothing is stored, but success is reported: what
