@@ -120,15 +120,21 @@ fn firmware<'a>(
     remarks: &mut Vec<Problem>,
 ) -> Result<Option<&'a Firmware>, Problem> {
     let known = || names(firmwares.iter().map(|firmware| firmware.name.as_str()));
+    let found = identify(firmwares, evidence)?.one();
     if let Some(name) = &manual.firmware {
         let named = firmwares.iter().find(|firmware| firmware.name == *name);
-        let unknown = || Problem::ManualFirmwareUnknown {
+        let named = named.ok_or_else(|| Problem::ManualFirmwareUnknown {
             name: name.clone(),
             known: known(),
+        })?;
+        return match found {
+            Some(other) if other.name != *name => Err(Problem::ManualFirmwareContradicted {
+                named: name.clone(),
+                found: other.name.clone(),
+            }),
+            _ => Ok(Some(named)),
         };
-        return named.map(Some).ok_or_else(unknown);
     }
-    let found = identify(firmwares, evidence)?.one();
     if found.is_none() {
         remarks.push(Problem::FirmwareUnknown {
             soc: soc.name.clone(),
@@ -294,8 +300,15 @@ impl Evidence for FlashEvidence<'_> {
             .file_systems
             .mount(partition.region, kind)
             .map_err(failed)?;
-        match fs::File::open(root.join(path)) {
-            Err(missing) if missing.kind() == io::ErrorKind::NotFound => Ok(None),
+        // Opening a pipe would wait for ever; a link may lead out of the partition.
+        let place = root.join(path);
+        match fs::symlink_metadata(&place) {
+            Err(missing) if missing.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error)),
+            Ok(found) if !found.is_file() => return Ok(None),
+            Ok(_) => {}
+        }
+        match fs::File::open(place) {
             Err(error) => Err(failed(error)),
             Ok(file) => {
                 let mut bytes = Vec::new();

@@ -3,9 +3,11 @@
 //! The hardware comes in through traits, so that the same steps run on a camera, against simulated
 //! chips and cards in tests, and on the owner's computer.
 
+use std::convert::Infallible;
+use std::io::ErrorKind;
 use std::time::Duration;
 
-use crate::card::{Card, CardError, CardPath, rename_for_good};
+use crate::card::{Card, CardError, CardPath, Entry, EntryKind, rename_for_good};
 use crate::config::{self, Mode, Request, SecondaryBackup};
 use crate::detect::{self, Camera, Detected, FlashDevice, Manual};
 use crate::event::{Event, Operation, Outcome, Phase, Problem, Reporter, Step, Verdict, in_step};
@@ -113,21 +115,19 @@ pub fn run(
     reporter: &mut dyn Reporter,
 ) -> Ended {
     let config = read_config(card, reporter);
-    let builtin = Catalogue::builtin();
-    // S7: no run of this version writes flash, so each puts the SD kernel away before all else,
-    // whatever the configuration says: a camera must never start it again and again.
-    let soc = find_chip(&builtin, chip)
-        .ok()
-        .map(|(soc, _)| soc.name.clone());
-    let names = builtin
-        .sd_kernels(soc.as_deref())
-        .into_iter()
-        .map(str::to_owned);
-    let put_away = put_kernels_away(card, names.collect(), reporter);
-    let kernel_is_bootable = put_away.is_err();
+    let catalogue = with_card_profiles(card);
+    // S7: no run of this version writes flash, so each puts the SD kernel away before it looks at
+    // flash, whatever is wrong: a camera must never start it again and again.
+    let put_away = put_kernels_away(card, &kernel_names(catalogue.as_ref().ok()), reporter);
+    let kernel_is_bootable = !matches!(put_away, Ok(Kernels::PutAway));
     let result = match put_away {
-        Ok(()) => config
-            .and_then(|request| steps(card, flash, chip, builtin, request, surroundings, reporter)),
+        Ok(found) => {
+            if found == Kernels::NoneFound {
+                reporter.report(&Event::Remark(Problem::KernelUnknown {}));
+            }
+            prepared(config, catalogue)
+                .and_then(|ready| steps(card, flash, chip, ready, surroundings, reporter))
+        }
         Err(problem) => Err(Stop::from(problem)),
     };
     let outcome = conclude(result, reporter);
@@ -157,16 +157,31 @@ fn conclude(result: Result<Outcome, Stop>, reporter: &mut dyn Reporter) -> Outco
     }
 }
 
+/// What the card alone decides.
+struct Ready {
+    request: Request,
+    catalogue: Catalogue,
+}
+
+/// The configuration's problems come first: the owner has written that file.
+fn prepared(
+    config: Result<Request, Stop>,
+    catalogue: Result<Catalogue, Stop>,
+) -> Result<Ready, Stop> {
+    Ok(Ready {
+        request: config?,
+        catalogue: catalogue?,
+    })
+}
+
 fn steps(
     card: &mut dyn Card,
     flash: Result<FlashUnit<'_>, Problem>,
     chip: &ChipEvidence,
-    builtin: Catalogue,
-    request: Request,
+    Ready { request, catalogue }: Ready,
     surroundings: &mut dyn Surroundings,
     reporter: &mut dyn Reporter,
 ) -> Result<Outcome, Stop> {
-    let catalogue = add_card_profiles(builtin, card)?;
     let (soc, chip) = find_chip(&catalogue, chip)?;
     let mut flash = flash?;
     detect::check_size(&flash.device, soc)?;
@@ -219,73 +234,109 @@ fn read_config(card: &mut dyn Card, reporter: &mut dyn Reporter) -> Result<Reque
     Ok(request.value)
 }
 
-/// Puts away every SD kernel that any known U-Boot boots: for a run that died before its end.
+/// Whether a kernel was there to be put away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kernels {
+    PutAway,
+    NoneFound,
+}
+
+/// Puts away every SD kernel that any known U-Boot boots: for a run that died before its end, and
+/// may have done so already.
 ///
 /// # Errors
-/// [`Problem::KernelNotPutAway`], and the card's own.
+/// [`Problem::KernelNotPutAway`], [`Problem::KernelUnknown`], and the card's own.
 pub fn put_all_kernels_away(
     card: &mut dyn Card,
     reporter: &mut dyn Reporter,
 ) -> Result<(), Problem> {
-    let builtin = Catalogue::builtin();
-    let names = builtin.sd_kernels(None).into_iter().map(str::to_owned);
-    put_kernels_away(card, names.collect(), reporter)
+    let catalogue = with_card_profiles(card).ok();
+    if put_kernels_away(card, &kernel_names(catalogue.as_ref()), reporter)? == Kernels::PutAway {
+        return Ok(());
+    }
+    let was_put_away = |name: &String| name.to_ascii_lowercase().ends_with(PUT_AWAY);
+    match names_at_the_top(card)?.iter().any(was_put_away) {
+        true => Ok(()),
+        false => Err(Problem::KernelUnknown {}),
+    }
 }
 
-/// Renames every SD kernel that some U-Boot of this SoC boots, and makes sure that it lasts.
-fn put_kernels_away(
-    card: &mut dyn Card,
-    names: Vec<String>,
-    reporter: &mut dyn Reporter,
-) -> Result<(), Problem> {
+/// All names under which some U-Boot of the catalogue, or of the built-in one, looks for a kernel.
+fn kernel_names(catalogue: Option<&Catalogue>) -> Vec<String> {
+    let owned = |catalogue: &Catalogue| -> Vec<String> {
+        let names = catalogue.sd_kernels(None).into_iter();
+        names.map(str::to_owned).collect()
+    };
+    catalogue.map_or_else(|| owned(&Catalogue::builtin()), owned)
+}
+
+fn names_at_the_top(card: &mut dyn Card) -> Result<Vec<String>, Problem> {
     let entries = card
         .entries(&CardPath::root())
         .map_err(|error| error.into_problem(card))?;
-    let is_kernel = |entry: &String| names.iter().any(|name| name.eq_ignore_ascii_case(entry));
-    let found = entries
-        .unwrap_or_default()
-        .into_iter()
-        .map(|entry| entry.name);
-    for name in found.filter(is_kernel) {
-        let to = format!("{name}{PUT_AWAY}");
-        in_step(
-            reporter,
-            Step::PutKernelAway {
-                name: name.clone(),
-                to: to.clone(),
-            },
-            |_| {
-                let root = CardPath::root();
-                let renamed = rename_for_good(card, &root.join(&name), &root.join(&to));
-                renamed.map_err(|error| Problem::KernelNotPutAway {
-                    name: name.clone(),
-                    reason: error.source.to_string(),
-                })
-            },
-        )?;
-    }
-    Ok(())
+    let entries = entries.unwrap_or_default().into_iter();
+    Ok(entries.map(|entry| entry.name).collect())
 }
 
-/// The profiles in `wz_flash-helper/profiles/<soc>/` on the card, on top of the built-in ones.
-fn add_card_profiles(builtin: Catalogue, card: &mut dyn Card) -> Result<Catalogue, Stop> {
-    /// Longer than any profile.
-    const LIMIT: Size = Size::kib(64);
-    let read = |card: &mut dyn Card| {
-        let mut files = Vec::new();
-        for folder in card.entries(&CardPath::profiles())?.unwrap_or_default() {
-            let place = CardPath::profiles().join(&folder.name);
-            for file in card.entries(&place)?.unwrap_or_default() {
-                let path = format!("{}/{}", folder.name, file.name);
-                if let Some(content) = card.read(&place.join(&file.name), LIMIT)? {
-                    files.push(ProfileFile::new(path, content));
+/// Renames every file of these names, and makes sure that it lasts.
+fn put_kernels_away(
+    card: &mut dyn Card,
+    names: &[String],
+    reporter: &mut dyn Reporter,
+) -> Result<Kernels, Problem> {
+    let is_kernel = |entry: &String| names.iter().any(|name| name.eq_ignore_ascii_case(entry));
+    let mut found = Kernels::NoneFound;
+    for name in names_at_the_top(card)?.into_iter().filter(is_kernel) {
+        let to = format!("{name}{PUT_AWAY}");
+        let step = Step::PutKernelAway {
+            name: name.clone(),
+            to: to.clone(),
+        };
+        in_step(reporter, step, |_| {
+            let root = CardPath::root();
+            rename_for_good(card, &root.join(&name), &root.join(&to)).map_err(|error| {
+                Problem::KernelNotPutAway {
+                    name: name.clone(),
+                    reason: error.source.to_string(),
                 }
+            })
+        })?;
+        found = Kernels::PutAway;
+    }
+    Ok(found)
+}
+
+/// The built-in profiles with those in `wz_flash-helper/profiles/<soc>/` on the card on top.
+fn with_card_profiles(card: &mut dyn Card) -> Result<Catalogue, Stop> {
+    let files = card_profiles(card).map_err(|error| error.into_problem(card))?;
+    Ok(Catalogue::builtin().with_card_profiles(&files)?)
+}
+
+fn card_profiles(card: &mut dyn Card) -> Result<Vec<ProfileFile>, CardError> {
+    let folder = CardPath::profiles();
+    let mut files = Vec::new();
+    for soc in card.entries(&folder)?.unwrap_or_default() {
+        if soc.kind != EntryKind::Folder {
+            continue;
+        }
+        let place = folder.join(&soc.name);
+        let profiles = card.entries(&place)?.unwrap_or_default();
+        for file in profiles.into_iter().filter(is_profile).take(MOST_PROFILES) {
+            let path = format!("{}/{}", soc.name, file.name);
+            if let Some(content) = card.read(&place.join(&file.name), ProfileFile::LARGEST)? {
+                files.push(ProfileFile::new(path, content));
             }
         }
-        Ok(files)
-    };
-    let files = read(card).map_err(|error: CardError| error.into_problem(card))?;
-    Ok(builtin.with_card_profiles(&files)?)
+    }
+    Ok(files)
+}
+
+/// More than any SoC has; a folder full of something else must not fill the memory.
+const MOST_PROFILES: usize = 16;
+
+fn is_profile(entry: &Entry) -> bool {
+    let is_toml = entry.name.to_ascii_lowercase().ends_with(".toml");
+    entry.kind != EntryKind::Folder && is_toml
 }
 
 fn find_chip<'a>(
@@ -305,7 +356,8 @@ fn find_chip<'a>(
                 let register = registers
                     .iter()
                     .find(|register| register.address == address);
-                register.and_then(|register| register.value).ok_or(())
+                // Nothing answers 0: a register that is not there must not hide other families.
+                Ok::<u32, Infallible>(register.and_then(|register| register.value).unwrap_or(0))
             };
             let found = catalogue.chip_by_registers(value).ok().flatten();
             found.ok_or_else(|| Problem::ChipUnknown {
@@ -382,10 +434,42 @@ fn prepare_backup(
     card: &mut dyn Card,
 ) -> Result<BackupPlan, Stop> {
     let secondary = request.secondary_backup == SecondaryBackup::Make;
-    let mut parents = vec![CardPath::backups().join(camera.firmware_name())];
-    parents.extend(secondary_folder(camera, secondary));
+    let parents =
+        backup_parents(camera, secondary, card).map_err(|error| error.into_problem(card))?;
     let survey = survey(card, &parents).map_err(|error| error.into_problem(card))?;
     Ok(plan_backup(camera, &survey, secondary)?)
+}
+
+/// Every folder that backups are or will be in, of other firmwares and of earlier options too: their
+/// numbers count, and what they left unfinished is removed.
+fn backup_parents(
+    camera: &Camera,
+    secondary: bool,
+    card: &mut dyn Card,
+) -> Result<Vec<CardPath>, CardError> {
+    let mut parents = vec![CardPath::backups().join(camera.firmware_name())];
+    parents.extend(secondary_folder(camera, secondary));
+    let earlier = folders_in(card, &CardPath::backups())?.into_iter();
+    let earlier = earlier.chain(folders_in(card, &CardPath::root())?.into_iter().filter(
+        |folder| secondary_folder(camera, true).is_some_and(|secondary| secondary == *folder),
+    ));
+    for folder in earlier {
+        if !parents.contains(&folder) {
+            parents.push(folder);
+        }
+    }
+    Ok(parents)
+}
+
+/// The folders in a folder; none if it is not there or is a file, which the survey will tell.
+fn folders_in(card: &mut dyn Card, folder: &CardPath) -> Result<Vec<CardPath>, CardError> {
+    let entries = match card.entries(folder) {
+        Err(error) if error.source.kind() == ErrorKind::NotADirectory => None,
+        other => other?,
+    };
+    let folders = entries.unwrap_or_default().into_iter();
+    let folders = folders.filter(|entry| entry.kind == EntryKind::Folder);
+    Ok(folders.map(|entry| folder.join(&entry.name)).collect())
 }
 
 fn carry_out(

@@ -457,6 +457,86 @@ fn a_card_that_forgets_new_names_is_refused_and_the_kernel_known_to_be_bootable(
     ));
 }
 
+/// The stock profile of the T31 under another name, with another kernel and a sign of its own.
+const ACME: &str = "[firmware]\nname = \"acme\"\nsd_kernels = [\"acme_kernel.bin\"]\n\
+    [[detect.firmware]]\nboot_contains = [\"ACME U-Boot\"]\n\
+    [[layout]]\nname = \"only\"\n\
+    [[layout.partition]]\nname = \"boot\"\nsize = \"256K\"\nformat = \"raw\"\n\
+    [[layout.partition]]\nname = \"rest\"\nsize = \"16128K\"\nformat = \"raw\"\n";
+
+#[test]
+fn a_kernel_that_only_a_profile_on_the_card_names_is_put_away() {
+    let mut bench = bench(BACKUP);
+    let profile = CardPath::profiles().join("t31").join("acme.toml");
+    bench.card = SimCard::new(Size::mib(128))
+        .with(&CardPath::root().join("acme_kernel.bin"), b"a kernel")
+        .with(&CardPath::general_conf(), BACKUP.as_bytes())
+        .with(&profile, ACME.as_bytes());
+    let told = bench.run();
+    assert_eq!(told.refusals(), [&Problem::KernelUnknown {}; 0]);
+    assert!(!told.ended.kernel_is_bootable);
+    let files = bench.card.files();
+    assert!(files.contains_key("acme_kernel.bin.wz_flash-helper"));
+}
+
+#[test]
+fn a_kernel_under_a_name_that_nobody_knows_is_taken_to_be_bootable() {
+    let mut bench = bench(BACKUP);
+    bench.card = SimCard::new(Size::mib(128))
+        .with(&CardPath::root().join("mystery.bin"), b"a kernel")
+        .with(&CardPath::general_conf(), BACKUP.as_bytes());
+    let told = bench.run();
+    assert_eq!(told.ended.outcome, Outcome::Success);
+    assert!(told.ended.kernel_is_bootable);
+    assert!(told.codes("remarks").contains(&"WZ-0213".to_owned()));
+}
+
+#[test]
+fn what_else_lies_among_the_profiles_is_no_problem() {
+    let mut bench = bench("backup_partitions=\"yes\"\ndry_run=\"yes\"\n");
+    let profiles = CardPath::profiles();
+    bench.card = bench
+        .card
+        .clone()
+        .with(&profiles.join(".DS_Store"), b"a desktop")
+        .with(&profiles.join("t31").join("notes.txt"), b"name =")
+        .with(&profiles.join("t31").join("old.toml").join("x"), b"name =");
+    assert_eq!(bench.run().ended.outcome, Outcome::DryRun);
+}
+
+#[test]
+fn a_firmware_named_by_hand_is_not_believed_against_the_evidence() {
+    let mut bench = bench("backup_partitions=\"yes\"\nmanual_current_firmware=\"thingino\"\n");
+    let before = bench.card.files();
+    let told = bench.run();
+    assert!(matches!(
+        told.refusals()[..],
+        [Problem::ManualFirmwareContradicted { .. }]
+    ));
+    bench.assert_untouched(&before);
+}
+
+#[test]
+fn what_a_backup_of_another_firmware_left_is_removed_and_its_number_counts() {
+    let mut bench = bench("backup_partitions=\"yes\"\nsecondary_backup=\"no\"\n");
+    let left = [
+        CardPath::backups().join("unknown").join("0003.partial"),
+        CardPath::root()
+            .join("Wyze_factory_backup")
+            .join("0004.partial"),
+    ];
+    for folder in &left {
+        bench.card = bench.card.clone().with(&folder.join("x.bin"), b"half");
+    }
+    assert_eq!(bench.run().ended.outcome, Outcome::Success);
+    let folders = bench.card.folders();
+    assert!(
+        folders.contains(&"wz_flash-helper/backup/stock/0005".into()),
+        "{folders:?}"
+    );
+    assert!(!folders.iter().any(|folder| folder.ends_with(".partial")));
+}
+
 #[test]
 fn a_kernel_in_another_spelling_is_put_away_too() {
     let mut bench = bench(BACKUP);

@@ -110,7 +110,8 @@ impl Slot {
     /// Whether there is no card any more. Asks the card itself, since not every camera notices by
     /// itself that it was taken out.
     pub fn is_empty(&self) -> bool {
-        !self.shows(CARD) || first_sector(&self.devices.join(CARD)).is_err()
+        !self.shows(CARD)
+            || matches!(first_sector(&self.devices.join(CARD)), Err(error) if is_gone(&error))
     }
 
     /// Waits until the card is taken out; `pass_time` lets some time pass.

@@ -105,7 +105,7 @@ fn wait_for(child: Pid) -> Ending {
             Ok(WaitStatus::Signaled(pid, signal, _)) if pid == child => {
                 return Ending::Signal(signal);
             }
-            Err(Errno::ECHILD) => return Ending::Exit,
+            Err(Errno::ECHILD) => return Ending::OddExit(-1),
             Ok(_) | Err(_) => {}
         }
     }

@@ -225,7 +225,12 @@ pub fn rename_for_good(
     card.rename(from, to)?;
     card.sync()?;
     let entries = card.entries(&to.parent())?.unwrap_or_default();
-    let has = |name: &str| entries.iter().any(|entry| entry.name == name);
+    // FAT knows no case, and keeps the spelling of a file that is replaced.
+    let has = |name: &str| {
+        entries
+            .iter()
+            .any(|entry| entry.name.eq_ignore_ascii_case(name))
+    };
     if has(to.name()) && !has(from.name()) {
         return Ok(());
     }

@@ -349,6 +349,12 @@ problems! {
         "The partition table of the card ({device}) has no usable first partition"
         => "Format the card anew as FAT32 with an MBR partition table (32 GB or less), or write the ready card image to it.";
 
+    /// The camera booted a kernel whose name no profile has. It could not be renamed, so the camera
+    /// would start it again and again.
+    KernelUnknown = 213 {}
+        "The card has no SD kernel under a name that a profile knows, and yet the camera started one"
+        => "Take the card out of the camera when it has finished: the camera restarts then. To have the kernel renamed, add its name to a profile (docs/adding-a-camera.md).";
+
     /// The kernel shows no flash chip of the kind that cameras have.
     FlashMissing = 301 { found: String }
         "No NOR flash chip was found; there is: {found}"
@@ -500,6 +506,11 @@ problems! {
     FileSystemUnreadable = 458 { partition: String, reason: String }
         "The file system in partition \"{partition}\" cannot be read: {reason}"
         => "Its image can be saved all the same; the file system is damaged or empty.";
+
+    /// The owner named a firmware, and flash holds another one.
+    ManualFirmwareContradicted = 459 { named: String, found: String }
+        "manual_current_firmware says \"{named}\", and flash holds \"{found}\""
+        => "Leave manual_current_firmware empty; it is for cameras whose firmware is not recognised.";
 
     /// All four-digit numbers are taken.
     BackupNumbersUsedUp = 601 { folder: String }

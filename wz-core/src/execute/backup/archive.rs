@@ -1,5 +1,6 @@
 //! The archives: the files of a user-data partition, packed as they are seen when it is mounted.
 
+use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -9,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::MadeFile;
 use crate::card::{Card, CardError, CardFile, CardOperation, CardPath};
-use crate::event::{Problem, Reporter, Step, in_step};
+use crate::event::{Event, Problem, Reporter, Step, in_step};
 use crate::execute::verify::{Expected, hex};
 use crate::flash::FileSystems;
 use crate::plan::ArchiveFile;
@@ -35,7 +36,7 @@ pub(super) fn save(
         partition: archive.partition.clone(),
         file: archive.name.clone(),
     };
-    in_step(reporter, step, |_| {
+    in_step(reporter, step, |reporter| {
         let root = file_systems
             .mount(archive.region, archive.file_system)
             .map_err(|error| not_archived(archive, &error))?;
@@ -45,6 +46,8 @@ pub(super) fn save(
             files: copies,
             hash: Sha256::new(),
             size: 0,
+            expected: archive.region.size,
+            reporter,
             failed: None,
         };
         let packed = pack(&root, &mut sink);
@@ -82,12 +85,43 @@ fn open(
     folders.iter().map(create).collect()
 }
 
-fn pack(root: &Path, sink: &mut Copies) -> io::Result<()> {
+fn pack(root: &Path, sink: &mut Copies<'_>) -> io::Result<()> {
     let mut builder = tar::Builder::new(GzEncoder::new(sink, Compression::default()));
     builder.follow_symlinks(false);
-    builder.append_dir_all(".", root)?;
+    add_folder(&mut builder, root, Path::new("."))?;
     builder.into_inner()?.finish()?;
     Ok(())
+}
+
+/// Adds what is in `folder`, as `name`, in the order of the names.
+fn add_folder<W: Write>(
+    builder: &mut tar::Builder<W>,
+    folder: &Path,
+    name: &Path,
+) -> io::Result<()> {
+    builder.append_dir(name, folder)?;
+    let mut entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let (place, name) = (entry.path(), name.join(entry.file_name()));
+        match entry.file_type()? {
+            kind if kind.is_dir() => add_folder(builder, &place, &name)?,
+            // A socket is not data: a program that runs makes it anew.
+            kind if is_socket(kind) => {}
+            _ => builder.append_path_with_name(&place, &name)?,
+        }
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn is_socket(kind: fs::FileType) -> bool {
+    std::os::unix::fs::FileTypeExt::is_socket(&kind)
+}
+
+#[cfg(not(unix))]
+fn is_socket(_: fs::FileType) -> bool {
+    false
 }
 
 /// Takes the unfinished archive off the card; the reason stays.
@@ -120,15 +154,18 @@ struct Copy {
 }
 
 /// The same bytes into several files, counted and hashed once.
-struct Copies {
+struct Copies<'a> {
     files: Vec<Copy>,
     hash: Sha256,
     size: u64,
+    /// The partition's size: what the archive is taken to be at most.
+    expected: Size,
+    reporter: &'a mut dyn Reporter,
     /// Tells the card's failure from that of the files being packed.
     failed: Option<CardError>,
 }
 
-impl Copies {
+impl Copies<'_> {
     fn finish(self) -> Result<Expected, CardError> {
         for Copy { path, file } in self.files {
             file.finish()
@@ -141,7 +178,7 @@ impl Copies {
     }
 }
 
-impl Write for Copies {
+impl Write for Copies<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         for Copy { path, file } in &mut self.files {
             if let Err(source) = file.write_all(bytes) {
@@ -152,6 +189,10 @@ impl Write for Copies {
         }
         self.hash.update(bytes);
         self.size += bytes.len() as u64;
+        self.reporter.report(&Event::Progress {
+            done: Size::bytes(self.size),
+            total: self.expected,
+        });
         Ok(bytes.len())
     }
 

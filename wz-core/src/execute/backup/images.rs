@@ -121,10 +121,14 @@ fn stream(
         Ok(())
     };
     overlap(next, take, |error| Failure::Flash(no_thread(&error)))?;
-    outputs
-        .into_iter()
-        .try_for_each(finish)
-        .map_err(Failure::Card)?;
+    for output in outputs {
+        // A slow card takes its time here: each file is a sign of life.
+        reporter.report(&Event::Progress {
+            done: chip.size,
+            total: chip.size,
+        });
+        finish(output).map_err(Failure::Card)?;
+    }
     let made = |(image, hash): (&ImageFile, Sha256)| MadeFile {
         name: image.name.clone(),
         expected: Expected {
