@@ -24,14 +24,15 @@ const MOUNT_POINT: &str = "/tmp/flash";
 #[derive(Debug)]
 pub struct FlashMounts {
     chip: File,
-    mounted: Option<Mounted>,
+    shown: Option<Shown>,
 }
 
 #[derive(Debug)]
-struct Mounted {
+struct Shown {
     region: Region,
     kind: FileSystem,
     number: u32,
+    is_mounted: bool,
 }
 
 impl FlashMounts {
@@ -42,35 +43,44 @@ impl FlashMounts {
     pub fn new(chip: &MtdDevice) -> io::Result<Self> {
         Ok(Self {
             chip: File::open(chip.path())?,
-            mounted: None,
+            shown: None,
         })
     }
 }
 
 impl FileSystems for FlashMounts {
     fn mount(&mut self, region: Region, kind: FileSystem) -> io::Result<PathBuf> {
-        let shown = |mounted: &Mounted| mounted.region == region && mounted.kind == kind;
-        if !self.mounted.as_ref().is_some_and(shown) {
+        let shown =
+            |shown: &Shown| shown.is_mounted && shown.region == region && shown.kind == kind;
+        if !self.shown.as_ref().is_some_and(shown) {
             self.release()?;
             let number = register(&self.chip, region)?;
-            if let Err(error) = mount_device(number, kind) {
-                sys::remove_partition(&self.chip, number)?;
-                return Err(error);
-            }
-            self.mounted = Some(Mounted {
+            self.shown = Some(Shown {
                 region,
                 kind,
                 number,
+                is_mounted: false,
             });
+            if let Err(error) = mount_device(number, kind) {
+                // Tried again before the next region; why this one does not mount matters more.
+                let _ = self.release();
+                return Err(error);
+            }
+            self.shown
+                .iter_mut()
+                .for_each(|shown| shown.is_mounted = true);
         }
         Ok(PathBuf::from(MOUNT_POINT))
     }
 
     fn release(&mut self) -> io::Result<()> {
-        if let Some(mounted) = &self.mounted {
-            umount2(MOUNT_POINT, MntFlags::empty())?;
-            sys::remove_partition(&self.chip, mounted.number)?;
-            self.mounted = None;
+        if let Some(shown) = &mut self.shown {
+            if shown.is_mounted {
+                umount2(MOUNT_POINT, MntFlags::empty())?;
+                shown.is_mounted = false;
+            }
+            sys::remove_partition(&self.chip, shown.number)?;
+            self.shown = None;
         }
         Ok(())
     }

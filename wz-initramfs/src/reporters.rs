@@ -70,12 +70,15 @@ impl<'a> Reporters<'a> {
     /// When the card is full, read-only or gone.
     pub fn open_logs(&self, card: &Path, earlier: Earlier) -> io::Result<()> {
         let place = |path: &CardPath| card.join(path.as_str());
-        self.serial_log
+        let serial = self
+            .serial_log
             .log
-            .open(&place(&CardPath::serial_log()), earlier)?;
-        self.full_log
+            .open(&place(&CardPath::serial_log()), earlier);
+        let full = self
+            .full_log
             .log
-            .open(&place(&CardPath::full_log()), earlier)
+            .open(&place(&CardPath::full_log()), earlier);
+        serial.and(full)
     }
 
     /// Ends the log files.
