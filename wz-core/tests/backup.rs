@@ -209,6 +209,30 @@ fn the_archive_holds_the_files_that_were_in_the_partition() {
     assert_eq!(read("a folder/wpa.conf"), "x".repeat(5000));
 }
 
+/// A program that ran in the camera leaves its sockets behind.
+#[cfg(unix)]
+#[test]
+fn a_socket_in_the_partition_is_left_out_of_the_archive() {
+    let (card, mut files) = (card(), Files::some());
+    let socket = files.0.as_ref().unwrap().path().join("control");
+    let _listening = std::os::unix::net::UnixListener::bind(socket).unwrap();
+    let result = run(&card, &mut flash(), &mut files).unwrap();
+    assert_eq!(result.archives_failed, []);
+    let saved = card.files();
+    let packed = &saved["wz_flash-helper/backup/stock/0001/stock_t31x_cfg.tar.gz"];
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(packed.as_slice()));
+    let names: Vec<String> = archive
+        .entries()
+        .unwrap()
+        .map(|entry| entry.unwrap().path().unwrap().display().to_string())
+        .collect();
+    assert_eq!(
+        names,
+        [".product_config", "a folder", "a folder/wpa.conf"],
+        "in the order of the names, without the folder itself"
+    );
+}
+
 #[test]
 fn a_damaged_file_system_costs_its_archive_and_nothing_else() {
     let (card, mut flash) = (card(), flash());

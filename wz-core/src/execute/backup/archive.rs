@@ -93,19 +93,21 @@ fn pack(root: &Path, sink: &mut Copies<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// Adds what is in `folder`, as `name`, in the order of the names.
+/// Adds what is in `folder`, below `name`, in the order of the names.
 fn add_folder<W: Write>(
     builder: &mut tar::Builder<W>,
     folder: &Path,
     name: &Path,
 ) -> io::Result<()> {
-    builder.append_dir(name, folder)?;
     let mut entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         let (place, name) = (entry.path(), name.join(entry.file_name()));
         match entry.file_type()? {
-            kind if kind.is_dir() => add_folder(builder, &place, &name)?,
+            kind if kind.is_dir() => {
+                builder.append_dir(&name, &place)?;
+                add_folder(builder, &place, &name)?;
+            }
             // A socket is not data: a program that runs makes it anew.
             kind if is_socket(kind) => {}
             _ => builder.append_path_with_name(&place, &name)?,
