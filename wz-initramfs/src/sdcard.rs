@@ -10,6 +10,7 @@ use nix::sys::statvfs::{FsFlags, statvfs};
 use wz_core::event::Problem;
 
 use crate::boot_sector::{self, CardStart, Sector};
+use crate::sys;
 use crate::uncached::{AlignedBuffer, open_direct};
 
 /// Where the card is mounted; scripts of the original program know it under this name.
@@ -105,6 +106,22 @@ impl Slot {
             fs::read_to_string(file).is_ok_and(|text| text.trim() == "1")
         };
         says_so(CARD) || says_so(PARTITION)
+    }
+
+    /// Whether the card gives its first sector. One that was just pulled out does not, though the
+    /// kernel may still show it.
+    pub fn answers(&self) -> bool {
+        self.shows(CARD) && first_sector(&self.devices.join(CARD)).is_ok()
+    }
+
+    /// Makes the kernel forget what it holds of the card. A kernel that does not has read it anew
+    /// already, or has no card.
+    pub fn forget(&self) {
+        for device in [CARD, PARTITION] {
+            if let Ok(device) = fs::File::open(self.devices.join(device)) {
+                let _ = sys::flush_buffers(&device);
+            }
+        }
     }
 
     /// Whether there is no card any more. Asks the card itself, since not every camera notices by

@@ -76,6 +76,7 @@ mod ioctl {
 
     nix::ioctl_read!(mem_get_info, b'M', 1, MtdInfo);
     nix::ioctl_write_ptr_bad!(blkpg, nix::request_code_none!(0x12, 105), BlkpgArgument);
+    nix::ioctl_none!(flush_buffers, 0x12, 97);
     nix::ioctl_readwrite!(watchdog_set_timeout, b'W', 6, i32);
 }
 
@@ -136,6 +137,17 @@ fn blkpg(chip: &File, operation: i32, partition: &mut BlkpgPartition) -> io::Res
     // SAFETY: the kernel reads both structures, laid out as in `linux/blkpg.h`, during the call,
     // and both outlive it.
     unsafe { ioctl::blkpg(chip.as_raw_fd(), &argument) }?;
+    Ok(())
+}
+
+/// Makes the kernel forget what it holds of a block device (`BLKFLSBUF`, `block/ioctl.c`), also the
+/// blocks that it used last, which `drop_caches` leaves on one processor.
+///
+/// # Errors
+/// What the kernel says; it wants an opened block device.
+pub fn flush_buffers(device: &File) -> io::Result<()> {
+    // SAFETY: the call takes no argument but the open file.
+    unsafe { ioctl::flush_buffers(device.as_raw_fd()) }?;
     Ok(())
 }
 

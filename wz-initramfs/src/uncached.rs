@@ -42,7 +42,7 @@ impl LinuxPlatform {
 
 impl Platform for LinuxPlatform {
     fn is_present(&self, _: &Path) -> bool {
-        !Slot::new().is_empty()
+        Slot::new().answers()
     }
 
     // These numbers have 32 or 64 bits, by platform.
@@ -66,6 +66,7 @@ impl Platform for LinuxPlatform {
     fn sync(&self, path: &Path) -> io::Result<()> {
         syncfs(File::open(path)?)?;
         self.forget();
+        Slot::new().forget();
         Ok(())
     }
 }
