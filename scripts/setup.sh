@@ -111,7 +111,7 @@ install_cross_tools() {
         "$dir/bin/python" -I -m pip install --quiet --no-cache-dir --no-deps --only-binary :all: --require-hashes \
             -r "$root/scripts/requirements.txt" >&2 ||
             die "pip could not install zig and cargo-zigbuild (its own message is above)." \
-                "They come from https://pypi.org: check the network, then run this again."
+                "They come from PyPI: check the network, then run this again."
         ln -s "$(cd "$dir" && echo lib/python3*/site-packages/ziglang/zig | sed 's,^,../,')" "$dir/bin/zig"
         touch "$dir/complete"
     ) 9>"$cache/cross.lock"
