@@ -11,12 +11,10 @@ use wz_core::run::put_all_kernels_away;
 use crate::console::Console;
 use crate::logs::Earlier;
 use crate::reporters::{Reporters, since_power_on};
-use crate::sdcard::{MOUNT_POINT, Slot};
+use crate::sdcard::{CARD_WAIT, MOUNT_POINT, Slot};
 use crate::uncached::LinuxPlatform;
 use crate::watchdog::Watchdog;
 use crate::{kernel_log, panics, results, sdcard};
-
-const CARD_WAIT: Duration = Duration::from_secs(10);
 
 /// `how` is how the work ended; the console knows it.
 pub fn run(how: String) {

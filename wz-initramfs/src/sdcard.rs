@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -15,6 +16,9 @@ use crate::uncached::{AlignedBuffer, open_direct};
 
 /// Where the card is mounted; scripts of the original program know it under this name.
 pub const MOUNT_POINT: &str = "/sdcard";
+
+/// How long a card may take to show up.
+pub const CARD_WAIT: Duration = Duration::from_secs(10);
 
 const CARD: &str = "mmcblk0";
 const PARTITION: &str = "mmcblk0p1";

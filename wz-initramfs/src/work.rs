@@ -13,13 +13,10 @@ use crate::console::Console;
 use crate::flash::Flash;
 use crate::logs::Earlier;
 use crate::reporters::{Reporters, since_power_on};
-use crate::sdcard::{MOUNT_POINT, Slot, Volume};
+use crate::sdcard::{CARD_WAIT, MOUNT_POINT, Slot, Volume};
 use crate::uncached::LinuxPlatform;
 use crate::watchdog::Watchdog;
 use crate::{command_line, console, kernel_log, memory, panics, results, soc};
-
-/// How long a card may take to show up.
-const CARD_WAIT: Duration = Duration::from_secs(10);
 
 /// How often it is looked for.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
