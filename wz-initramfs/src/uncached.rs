@@ -2,14 +2,14 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, PosixFadviseAdvice, posix_fadvise};
 use nix::sys::statvfs::statvfs;
 use nix::unistd::syncfs;
-use wz_core::card::{Platform, Space};
+use wz_core::card::{Platform, SECTOR, Space};
 use wz_core::units::Size;
 
 use crate::sdcard::Slot;
@@ -63,6 +63,24 @@ impl Platform for LinuxPlatform {
         Ok(Box::new(DirectReader::new(open_direct(path)?)?))
     }
 
+    fn write_sector(&self, path: &Path, sector: u32, bytes: &[u8; SECTOR]) -> io::Result<()> {
+        let place = u64::from(sector) * SECTOR as u64;
+        if place + SECTOR as u64 > fs::metadata(path)?.len() {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        let mut buffer = AlignedBuffer::new(SECTOR);
+        buffer.bytes_mut().copy_from_slice(bytes);
+        let file = open_for_sectors(path)?;
+        file.write_all_at(buffer.bytes(), place)?;
+        file.sync_data()?;
+        buffer.bytes_mut().fill(0);
+        file.read_exact_at(buffer.bytes_mut(), place)?;
+        match buffer.bytes() == bytes {
+            true => Ok(()),
+            false => Err(io::Error::other("the card shows something else")),
+        }
+    }
+
     fn sync(&self, path: &Path) -> io::Result<()> {
         syncfs(File::open(path)?)?;
         self.forget();
@@ -87,6 +105,20 @@ pub fn open_direct(path: &Path) -> io::Result<File> {
             posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED)?;
             Ok(file)
         }
+        other => other,
+    }
+}
+
+/// Opens `path` for reading and writing single sectors of the device.
+fn open_for_sectors(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    match options
+        .clone()
+        .custom_flags(OFlag::O_DIRECT.bits())
+        .open(path)
+    {
+        Err(error) if error.raw_os_error() == Some(Errno::EINVAL as i32) => options.open(path),
         other => other,
     }
 }
@@ -204,6 +236,18 @@ mod tests {
         let mut reader = PLATFORM.open_uncached(&path).unwrap();
         reader.read_to_end(&mut read).unwrap();
         assert!(read == content);
+    }
+
+    #[test]
+    fn a_sector_is_replaced_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, vec![7; 3 * SECTOR]).unwrap();
+        PLATFORM.write_sector(&path, 1, &[9; SECTOR]).unwrap();
+        let expected = [[7; SECTOR], [9; SECTOR], [7; SECTOR]].concat();
+        assert!(fs::read(&path).unwrap() == expected);
+        assert!(PLATFORM.write_sector(&path, 3, &[9; SECTOR]).is_err());
+        assert!(fs::read(&path).unwrap() == expected);
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! A card that is mounted somewhere in the file system.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::{Card, CardError, CardFile, CardOperation, CardPath, Entry, EntryKind, Space};
-use crate::units::Size;
+use super::{Card, CardError, CardFile, CardOperation, CardPath, Entry, EntryKind, SECTOR, Space};
+use crate::units::{Offset, Size};
 
 /// What the standard library cannot do: differs between the camera and the owner's computer.
 pub trait Platform {
@@ -23,6 +23,12 @@ pub trait Platform {
     /// # Errors
     /// What the system says.
     fn open_uncached(&self, path: &Path) -> io::Result<Box<dyn Read + Send>>;
+
+    /// Replaces a sector of `path` in place, and reads it back from the card.
+    ///
+    /// # Errors
+    /// What the system says; and if the card shows something else.
+    fn write_sector(&self, path: &Path, sector: u32, bytes: &[u8; SECTOR]) -> io::Result<()>;
 
     /// Flushes the file system that `path` is on, names included.
     ///
@@ -120,6 +126,27 @@ impl<P: Platform> Card for DirCard<P> {
     fn create(&mut self, file: &CardPath) -> Result<Box<dyn CardFile>, CardError> {
         let open = File::create(self.place(file)).map_err(error(CardOperation::Create, file))?;
         Ok(Box::new(OpenFile(open)))
+    }
+
+    fn read_at(&mut self, file: &CardPath, at: Offset, buffer: &mut [u8]) -> Result<(), CardError> {
+        let read = |mut open: File, buffer: &mut [u8]| {
+            open.seek(SeekFrom::Start(at.get()))?;
+            open.read_exact(buffer)
+        };
+        File::open(self.place(file))
+            .and_then(|open| read(open, buffer))
+            .map_err(error(CardOperation::Read, file))
+    }
+
+    fn write_sector(
+        &mut self,
+        file: &CardPath,
+        sector: u32,
+        bytes: &[u8; SECTOR],
+    ) -> Result<(), CardError> {
+        self.platform
+            .write_sector(&self.place(file), sector, bytes)
+            .map_err(error(CardOperation::Write, file))
     }
 
     fn read_back(&mut self, file: &CardPath) -> Result<Box<dyn Read + Send>, CardError> {

@@ -11,11 +11,14 @@ use std::fmt;
 use std::io::{self, Read, Write};
 
 use crate::event::Problem;
-use crate::units::Size;
+use crate::units::{Offset, Size};
 
 pub use dir::{DirCard, Platform};
 pub use path::CardPath;
 pub use sim::{SimCard, SimCut, SimFault};
+
+/// What a card writes at once, in bytes.
+pub const SECTOR: usize = 512;
 
 /// The files on a mounted card.
 ///
@@ -55,6 +58,26 @@ pub trait Card {
     /// # Errors
     /// When the card is full, read-only or gone.
     fn create(&mut self, file: &CardPath) -> Result<Box<dyn CardFile>, CardError>;
+
+    /// Fills `buffer` with what stands in `file` from `at` on.
+    ///
+    /// # Errors
+    /// When there is no such file, it is too short, or the card does not answer; `buffer` then holds
+    /// nothing of use.
+    fn read_at(&mut self, file: &CardPath, at: Offset, buffer: &mut [u8]) -> Result<(), CardError>;
+
+    /// Replaces one sector in the middle of an existing file, which keeps its length. Returns when
+    /// the card itself, asked past every cache, shows the new content. A power cut leaves the old
+    /// sector, the new one, or a mix; never anything else of the card.
+    ///
+    /// # Errors
+    /// When the file has no such sector, or the card is read-only, gone, or shows something else.
+    fn write_sector(
+        &mut self,
+        file: &CardPath,
+        sector: u32,
+        bytes: &[u8; SECTOR],
+    ) -> Result<(), CardError>;
 
     /// Opens a file for reading from the card itself, past every cache.
     ///

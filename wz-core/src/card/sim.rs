@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Cursor, ErrorKind, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Card, CardError, CardFile, CardOperation, CardPath, Entry, EntryKind, Space};
-use crate::units::Size;
+use super::{Card, CardError, CardFile, CardOperation, CardPath, Entry, EntryKind, SECTOR, Space};
+use crate::units::{Offset, Size};
 
 /// What is wrong with the card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -263,6 +263,33 @@ impl State {
     }
 }
 
+impl State {
+    fn replace_sector(&mut self, path: &str, sector: u32, bytes: &[u8; SECTOR]) -> io::Result<()> {
+        let Some(Node::File(content)) = self.now.get_mut(path) else {
+            return Err(ErrorKind::NotFound.into());
+        };
+        let from = sector as usize * SECTOR;
+        let range = from..from + SECTOR;
+        let Some(cached) = content.cached.get_mut(range.clone()) else {
+            return Err(ErrorKind::UnexpectedEof.into());
+        };
+        cached.copy_from_slice(bytes);
+        let written = self.written;
+        self.written += SECTOR as u64;
+        let is_lost = matches!(self.fault,
+            Some(SimFault::DropsWritesAfter(limit)) if written + SECTOR as u64 > limit.get());
+        if !is_lost {
+            content.stored[range].copy_from_slice(bytes);
+        }
+        let node = Node::File(content.clone());
+        self.synced.insert(path.to_owned(), node);
+        match is_lost {
+            false => Ok(()),
+            true => Err(io::Error::other("the card shows something else")),
+        }
+    }
+}
+
 /// Leaves of each file what is durable and a part, by the seed, of what is not.
 fn tear(tree: &mut Tree, seed: u64) {
     for (index, node) in tree.values_mut().enumerate() {
@@ -371,6 +398,34 @@ impl Card for SimCard {
             card: self.clone(),
             path: file.clone(),
         }))
+    }
+
+    fn read_at(&mut self, file: &CardPath, at: Offset, buffer: &mut [u8]) -> Result<(), CardError> {
+        let state = self.state();
+        let fail = |source| CardError::new(CardOperation::Read, file, source);
+        state.check().map_err(fail)?;
+        let Some(Node::File(content)) = state.now.get(file.as_str()) else {
+            return Err(fail(ErrorKind::NotFound.into()));
+        };
+        let from = at.as_usize();
+        let range = from..from.saturating_add(buffer.len());
+        let Some(bytes) = content.cached.get(range) else {
+            return Err(fail(ErrorKind::UnexpectedEof.into()));
+        };
+        buffer.copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn write_sector(
+        &mut self,
+        file: &CardPath,
+        sector: u32,
+        bytes: &[u8; SECTOR],
+    ) -> Result<(), CardError> {
+        let path = file.as_str();
+        self.change(CardOperation::Write, file, |state| {
+            state.replace_sector(path, sector, bytes)
+        })
     }
 
     fn read_back(&mut self, file: &CardPath) -> Result<Box<dyn Read + Send>, CardError> {
