@@ -105,12 +105,30 @@ pub struct OptionState {
 pub enum Operation {
     /// Save what is in flash on the card.
     Backup,
+    /// Write partitions of the firmware that is installed.
+    Restore,
+    /// Replace the firmware.
+    SwitchFirmware,
 }
 
+impl Operation {
+    /// The name that programs know it by, in `result.json`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Backup => "backup",
+            Self::Restore => "restore",
+            Self::SwitchFirmware => "switch_firmware",
+        }
+    }
+}
+
+/// In words: `switch firmware`.
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Backup => "backup",
+            Self::Restore => "restore",
+            Self::SwitchFirmware => "switch firmware",
         })
     }
 }

@@ -264,6 +264,17 @@ problems! {
         "{at} asks for sound, and this version makes none"
         => "Nothing has to be done; the logs on the card tell how it went.";
 
+    /// An owner may be short of room or time; what that costs is said once.
+    ConfigNoSafetyBackup = 163 { at: Spot }
+        "{at} turns off the safety backup: what no other backup holds is lost, and if an interrupted run cannot be finished, there may be no old firmware to write back"
+        => "Set safety_backup=\"yes\", unless a good backup of this camera is in a safe place.";
+
+    /// What is done is switched off in the configuration, so that it is not done again. That did not
+    /// work.
+    ConfigNotEdited = 164 { file: String, key: String, reason: String }
+        "\"{file}\" still asks for {key}; it could not be set to \"no\": {reason}"
+        => "Set {key}=\"no\" in it on a computer before you use the card again.";
+
     /// The original's own thingino.conf has this mistake.
     RestoreOtherFirmware = 170 { at: Spot, key: String, firmware: String, suggestion: String }
         "{at} asks for {key}, which is no partition of the {firmware} firmware that is installed"
@@ -288,6 +299,12 @@ problems! {
     RestoreBootContradiction = 174 { at: Spot, general: String, line: usize }
         "{at} says otherwise about the boot partition than line {line} of \"{general}\""
         => "Delete one of the two lines; nothing was written.";
+
+    /// The firmware has several partition layouts, and another one than the installed has this
+    /// partition.
+    RestoreOtherLayout = 175 { at: Spot, key: String, firmware: String, layout: String, partitions: String }
+        "{at} asks for {key}, and the {firmware} firmware that is installed (layout {layout}) has no such partition; it has: {partitions}"
+        => "Set {key}=\"no\", and choose among the partitions that are there.";
 
     /// The kernel saw no card in the slot in time.
     CardMissing = 201 { seconds: u64 }

@@ -106,9 +106,12 @@ fn ended(operation: Operation, verdict: Verdict) -> Line {
     match verdict {
         Verdict::Done => Line::new(
             Tone::Good,
-            format!(":: The {operation} is done and checked"),
+            format!(":: The {operation} operation is done and checked"),
         ),
-        Verdict::Failed => Line::new(Tone::Bad, format!(":: The {operation} was not completed")),
+        Verdict::Failed => Line::new(
+            Tone::Bad,
+            format!(":: The {operation} operation was not completed"),
+        ),
     }
 }
 
