@@ -21,6 +21,8 @@ pub mod detect;
 
 pub mod plan;
 
+pub mod journal;
+
 pub mod execute;
 
 pub mod report;

@@ -689,6 +689,11 @@ problems! {
         "The boot partition holds neither the new nor the old boot loader: {why}"
         => "Do not unplug the camera if you can reach its serial console. Without a boot loader it waits for recovery by USB.";
 
+    /// Flash gives different content each time it is read.
+    FlashUnsteady = 717 { first: String, second: String }
+        "Flash does not read the same twice: its SHA-256 was {first}, then {second}"
+        => "Nothing was written. Check the power supply and run again; if it stays, the chip is worn out.";
+
     /// The record of the run on the card cannot be kept.
     JournalFailed = 721 { why: String }
         "The journal \"wz_flash-helper/journal.bin\" cannot be kept: {why}"
@@ -729,10 +734,10 @@ problems! {
         "There is no valid SD kernel on the card under any of the names that U-Boot looks for ({names})"
         => "Copy the SD kernel to the card again: after a power cut the camera has to start from it.";
 
-    /// A text of the configuration could not be changed.
-    ConfigNotChanged = 732 { file: String, key: String, why: String }
-        "\"{file}\" could not be changed ({key} to \"no\"): {why}"
-        => "Change it yourself before you use the card again.";
+    /// A copy of the SD kernel does not read back as a kernel.
+    KernelCopyBad = 732 { file: String }
+        "The copy of the SD kernel, \"{file}\", does not read back as it was written"
+        => "This card loses data. Use another card.";
 
     /// A bug: the program came upon something that its authors held to be impossible.
     Panic = 901 { message: String }

@@ -6,6 +6,7 @@ mod sim;
 use std::fmt;
 use std::io;
 
+use crate::event::Problem;
 use crate::units::{Offset, Region, Size};
 
 pub use file_systems::{FileSystem, FileSystems};
@@ -107,6 +108,14 @@ pub struct FlashError {
 }
 
 impl FlashError {
+    /// The words for the owner, where flash was to be read.
+    pub fn into_read_problem(self) -> Problem {
+        Problem::FlashRead {
+            region: self.region,
+            reason: self.source.to_string(),
+        }
+    }
+
     /// An error of `operation` on `length` bytes from `at` on.
     pub fn new(operation: FlashOperation, at: Offset, length: usize, source: io::Error) -> Self {
         Self {

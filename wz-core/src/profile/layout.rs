@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use super::detect::Clue;
+use super::detect::{Clue, Evidence, holds_any};
+use crate::event::Problem;
 use crate::units::{Offset, Region, Size};
 
 /// One way in which a firmware divides flash. The whole chip is not a partition: it is always there.
@@ -99,6 +100,14 @@ impl Layout {
     /// The partitions that Backup archives.
     pub fn user_data(&self) -> impl Iterator<Item = &Partition> {
         self.partitions.iter().filter(|p| p.user_data)
+    }
+
+    /// Whether flash shows this layout.
+    ///
+    /// # Errors
+    /// What the evidence could not be read for.
+    pub fn shows_in(&self, evidence: &mut dyn Evidence) -> Result<bool, Problem> {
+        holds_any(&self.evidence, evidence)
     }
 
     /// The first offset behind all partitions and declared gaps: the size of the chip.

@@ -26,6 +26,7 @@ pub struct Record {
     failures: Vec<ProblemRecord>,
     phases: Vec<PhaseRecord>,
     peak_memory_bytes: Option<u64>,
+    boot_window_milliseconds: Option<u64>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -114,6 +115,9 @@ impl Reporter for Record {
                 done: *verdict == Verdict::Done,
             }),
             Event::Saved(folder) => self.backups.push(folder.into()),
+            Event::BootRewritten { window } => {
+                self.boot_window_milliseconds = u64::try_from(window.as_millis()).ok();
+            }
             Event::Remark(problem) => self.remarks.push(problem.into()),
             Event::Refused(problem) => self.refusals.push(problem.into()),
             Event::Failed(problem) => self.failures.push(problem.into()),
