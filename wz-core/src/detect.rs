@@ -277,7 +277,7 @@ fn partitions(layout: &Layout) -> Vec<CameraPartition> {
 
 fn file_system(format: Format) -> Option<FileSystem> {
     match format {
-        Format::Raw => None,
+        Format::Raw | Format::Uimage | Format::Bundle => None,
         Format::Jffs2 => Some(FileSystem::Jffs2),
         Format::Squashfs => Some(FileSystem::Squashfs),
         Format::Vfat => Some(FileSystem::Vfat),

@@ -7,11 +7,11 @@ pub mod units;
 
 pub mod event;
 
+pub mod image;
+
 pub mod profile;
 
 pub mod config;
-
-pub mod image;
 
 pub mod card;
 
