@@ -13,10 +13,11 @@ use std::path::PathBuf;
 use rstest::rstest;
 use sha2::{Digest, Sha256};
 use wz_core::card::{Card, CardPath, SimCard, SimCut, SimFault};
-use wz_core::detect::{Camera, CameraPartition};
+use wz_core::detect::{BootRom, Camera, CameraPartition};
 use wz_core::event::{CameraFacts, Event, Problem};
 use wz_core::execute::{BackupResult, backup};
 use wz_core::flash::{Fault, FileSystem, FileSystems, Geometry, SimNor};
+use wz_core::image::check::Content;
 use wz_core::plan::{BackupPlan, plan_backup, secondary_folder, survey};
 use wz_core::units::{Offset, Region, Size};
 
@@ -81,6 +82,7 @@ fn partitions() -> Vec<CameraPartition> {
         name: name.into(),
         region: Region::new(Offset::bytes(offset), Size::bytes(size)),
         user_files,
+        content: Content::Anything,
     };
     vec![
         part("boot", 0, 32 * 1024, None),
@@ -100,6 +102,9 @@ fn plan(card: &SimCard) -> Result<BackupPlan, Vec<Problem>> {
         chip: Region::new(Offset::ZERO, CHIP),
         partitions: partitions(),
         secondary_backup: Some("Wyze_factory_backup".into()),
+        boot_guard: Region::new(Offset::ZERO, Size::kib(32)),
+        obstacles: Vec::new(),
+        boot_rom: BootRom::Any,
     };
     let mut parents = vec![CardPath::backups().join("stock")];
     parents.extend(secondary_folder(&camera, true));

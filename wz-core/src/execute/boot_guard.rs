@@ -46,22 +46,27 @@ pub fn rewrite_boot(
         return Ok(());
     }
     let parts = prepare(work, changing, tools)?;
-    tools.step(Step::RewriteBoot { blocks: parts.len() }, |tools| {
-        let blocks: BTreeSet<u32> = parts.iter().map(|part| part.block).collect();
-        tools.announce(&blocks.union(work.in_flight).copied().collect())?;
-        let began = (tools.now)();
-        let goals: Vec<(Goal<'_>, Action)> = parts
-            .iter()
-            .map(|part| (goal(work, part.block, &part.wanted), part.action))
-            .collect();
-        let outcome = reach(&goals, tools.flash);
-        let window = (tools.now)().saturating_sub(began);
-        tools.reporter.report(&Event::BootRewritten { window });
-        match outcome {
-            Ok(()) => Ok(()),
-            Err(problem) => Err(go_back(work, &parts, problem, tools)),
-        }
-    })
+    tools.step(
+        Step::RewriteBoot {
+            blocks: parts.len(),
+        },
+        |tools| {
+            let blocks: BTreeSet<u32> = parts.iter().map(|part| part.block).collect();
+            tools.announce(&blocks.union(work.in_flight).copied().collect())?;
+            let began = (tools.now)();
+            let goals: Vec<(Goal<'_>, Action)> = parts
+                .iter()
+                .map(|part| (goal(work, part.block, &part.wanted), part.action))
+                .collect();
+            let outcome = reach(&goals, tools.flash);
+            let window = (tools.now)().saturating_sub(began);
+            tools.reporter.report(&Event::BootRewritten { window });
+            match outcome {
+                Ok(()) => Ok(()),
+                Err(problem) => Err(go_back(work, &parts, problem, tools)),
+            }
+        },
+    )
 }
 
 /// Reads everything that is needed into memory, so that the window holds no work but the chip's.
@@ -163,13 +168,10 @@ fn program(first: &Goal<'_>, bytes: &[u8], flash: &mut dyn Flash) -> Result<(), 
 
 /// Writes back what was there, from memory. What was in flight when the run began is not known to
 /// have been whole, so then there is nothing to go back to.
-fn go_back(
-    work: Rewrite<'_>,
-    parts: &[Part],
-    problem: Problem,
-    tools: &mut Tools<'_>,
-) -> Problem {
-    let in_doubt = parts.iter().any(|part| work.in_flight.contains(&part.block));
+fn go_back(work: Rewrite<'_>, parts: &[Part], problem: Problem, tools: &mut Tools<'_>) -> Problem {
+    let in_doubt = parts
+        .iter()
+        .any(|part| work.in_flight.contains(&part.block));
     if in_doubt {
         return Problem::BootBroken {
             why: problem.what(),

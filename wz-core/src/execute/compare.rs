@@ -136,12 +136,7 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    fn take(
-        &mut self,
-        block: u32,
-        old: &[u8],
-        reporter: &mut dyn Reporter,
-    ) -> Result<(), Problem> {
+    fn take(&mut self, block: u32, old: &[u8], reporter: &mut dyn Reporter) -> Result<(), Problem> {
         let mut wanted = vec![0; old.len()];
         compose(self.plan, block, &mut self.images, &mut wanted)?;
         let past = match self.in_flight.contains(&block) {

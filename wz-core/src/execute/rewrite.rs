@@ -45,6 +45,8 @@ pub struct Tools<'a> {
     pub reporter: &'a mut dyn Reporter,
     /// The time since power-on.
     pub now: &'a dyn Fn() -> Duration,
+    /// The blocks that were announced last.
+    pub announced: BTreeSet<u32>,
 }
 
 impl std::fmt::Debug for Tools<'_> {
@@ -78,6 +80,7 @@ impl Tools<'_> {
     /// # Errors
     /// Those of [`Journal::append`].
     pub fn announce(&mut self, blocks: &BTreeSet<u32>) -> Result<(), Problem> {
+        self.announced.clone_from(blocks);
         self.journal
             .append(self.card, &Record::InFlight(runs(blocks)))
     }

@@ -69,7 +69,9 @@ fn digest_of(flash: &mut dyn ReadFlash, reporter: &mut dyn Reporter) -> Result<D
     let mut buffer = vec![0; CHUNK.as_usize()];
     while let Some(part) = Region::new(at, CHUNK).overlap(&chip) {
         let bytes = &mut buffer[..part.size.as_usize()];
-        flash.read(at, bytes).map_err(FlashError::into_read_problem)?;
+        flash
+            .read(at, bytes)
+            .map_err(FlashError::into_read_problem)?;
         hash.update(&*bytes);
         at = part.end();
         reporter.report(&Event::Progress {

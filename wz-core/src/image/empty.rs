@@ -18,6 +18,15 @@ pub enum EmptyFileSystem {
     Vfat,
 }
 
+impl std::fmt::Display for EmptyFileSystem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Jffs2 => "JFFS2",
+            Self::Vfat => "FAT",
+        })
+    }
+}
+
 impl EmptyFileSystem {
     /// The smallest partition that can hold it: the kernel mounts no JFFS2 of less than five erase
     /// blocks (`fs/jffs2/fs.c`); a FAT needs room for its tables and some clusters.

@@ -21,8 +21,11 @@ use crate::card::{Card, CardError, CardOperation, CardPath, SECTOR, rename_for_g
 use crate::event::Problem;
 use crate::units::Size;
 
-pub use record::{Begun, Crc, Fingerprint, Record, SafetyCopy, SourceRecord, TargetRecord};
-pub use state::{MOST_ATTEMPTS, Stage, State};
+pub use record::{
+    Begun, Crc, Fingerprint, Record, SafetyCopy, SourceRecord, TargetRecord, plan_of,
+    target_records,
+};
+pub use state::{MOST_ATTEMPTS, Stage, State, runs};
 
 /// How many records there is room for. A run over the 4096 blocks of the finest chip takes fewer,
 /// interruptions included.
@@ -142,7 +145,11 @@ pub fn read(card: &mut dyn Card) -> Result<Option<History>, Problem> {
         .entries(&path.parent())
         .map_err(|error| error.into_problem(card))?;
     let is_there = |name: &str| name.eq_ignore_ascii_case(path.name());
-    if !folder.unwrap_or_default().iter().any(|entry| is_there(&entry.name)) {
+    if !folder
+        .unwrap_or_default()
+        .iter()
+        .any(|entry| is_there(&entry.name))
+    {
         return Ok(None);
     }
     let content = read_all(card, &path).map_err(|error| error.into_problem(card))?;
@@ -205,7 +212,10 @@ fn encode(run: RunId, number: u32, record: &Record) -> Result<Sector, String> {
     let text = serde_json::to_vec(record).map_err(|error| error.to_string())?;
     let mut sector = [0; SECTOR];
     let Some(place) = sector.get_mut(TEXT_AT..TEXT_AT + text.len()) else {
-        return Err(format!("a record of {} is too long", Size::bytes(text.len() as u64)));
+        return Err(format!(
+            "a record of {} is too long",
+            Size::bytes(text.len() as u64)
+        ));
     };
     place.copy_from_slice(&text);
     sector[..RUN_AT].copy_from_slice(MAGIC);

@@ -302,10 +302,7 @@ pub fn plan_of(begun: &Begun, targets: &[TargetRecord]) -> Result<RewritePlan, P
     Ok(plan)
 }
 
-fn source_of(
-    record: &TargetRecord,
-    images: &mut Vec<Image>,
-) -> Result<(Source, Content), Problem> {
+fn source_of(record: &TargetRecord, images: &mut Vec<Image>) -> Result<(Source, Content), Problem> {
     let anything = |source| Ok((source, Content::Anything));
     match &record.source {
         SourceRecord::Blank => anything(Source::Blank),

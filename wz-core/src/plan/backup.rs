@@ -156,10 +156,7 @@ pub fn plan_backup(
 ///
 /// # Errors
 /// Every reason why the card cannot take it.
-pub fn plan_safety_backup(
-    camera: &Camera,
-    card: &CardSurvey,
-) -> Result<BackupPlan, Vec<Problem>> {
+pub fn plan_safety_backup(camera: &Camera, card: &CardSurvey) -> Result<BackupPlan, Vec<Problem>> {
     let whole_chip = Camera {
         partitions: Vec::new(),
         ..camera.clone()

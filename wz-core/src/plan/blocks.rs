@@ -194,7 +194,14 @@ mod tests {
 
     #[test]
     fn only_pages_that_differ_are_programmed_and_neighbours_in_one_go() {
-        let old = [[0xFF; 4], [0xFF; 4], [0xFF; 4], [0xFF; 4], [0xFF; 2].repeat(2).try_into().unwrap()].concat();
+        let old = [
+            [0xFF; 4],
+            [0xFF; 4],
+            [0xFF; 4],
+            [0xFF; 4],
+            [0xFF; 2].repeat(2).try_into().unwrap(),
+        ]
+        .concat();
         let mut wanted = old.clone();
         wanted[5] = 0;
         wanted[8] = 0;

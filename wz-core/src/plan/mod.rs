@@ -11,10 +11,10 @@ mod survey;
 mod switch;
 
 pub use backup::{
-    ArchiveFile, BackupId, BackupPlan, ImageFile, PARTIAL, plan_backup, plan_safety_backup, primary_folder,
-    secondary_folder, whole_chip_image,
+    ArchiveFile, BackupId, BackupPlan, ImageFile, PARTIAL, plan_backup, plan_safety_backup,
+    primary_folder, secondary_folder, whole_chip_image,
 };
 pub use restore::plan_restore;
 pub use rewrite::RewritePlan;
-pub use switch::{Switch, plan_switch};
 pub use survey::{CardSurvey, survey};
+pub use switch::{Switch, plan_switch};

@@ -190,13 +190,19 @@ mod tests {
     fn a_hash_of_another_file_is_not_taken_for_the_images() {
         let sum = format!("{SUM_OF_ABC}  /version\n");
         let problem = shelf_with(b"abc", Some(&sum)).image(NAME).unwrap_err();
-        assert!(matches!(problem, Problem::HashOfAnother { .. }), "{problem}");
+        assert!(
+            matches!(problem, Problem::HashOfAnother { .. }),
+            "{problem}"
+        );
     }
 
     #[test]
     fn two_different_sums_for_one_image_are_no_sum() {
         let sum = format!("{SUM_OF_ABC}  {NAME}\n{}  {NAME}\n", "0".repeat(64));
         let problem = shelf_with(b"abc", Some(&sum)).image(NAME).unwrap_err();
-        assert!(matches!(problem, Problem::HashUnreadable { .. }), "{problem}");
+        assert!(
+            matches!(problem, Problem::HashUnreadable { .. }),
+            "{problem}"
+        );
     }
 }

@@ -315,7 +315,9 @@ fn from_firmware_image(
     let whole = whole(&image, camera, next);
     confirm(next, &whole, switch, card)?;
     let mut evidence = ImagesEvidence::new(switch.soc, &whole.images, &whole.targets, card);
-    let layout = next.layout_in(&mut evidence).map_err(|problem| vec![problem])?;
+    let layout = next
+        .layout_in(&mut evidence)
+        .map_err(|problem| vec![problem])?;
     match layout.one() {
         Some(layout) => Ok(sliced(image, layout, switch.scope)),
         None => Ok(whole),
@@ -324,7 +326,11 @@ fn from_firmware_image(
 
 fn partition_images(next: &Firmware, group: &str, scope: SwitchScope) -> String {
     let mut images: Vec<String> = Vec::new();
-    for partition in next.layouts.iter().flat_map(|layout| written(layout, scope)) {
+    for partition in next
+        .layouts
+        .iter()
+        .flat_map(|layout| written(layout, scope))
+    {
         let name = image_name(&next.name, group, &partition.name);
         if !images.contains(&name) {
             images.push(name);

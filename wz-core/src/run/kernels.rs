@@ -88,6 +88,15 @@ pub struct Copies {
 }
 
 impl Copies {
+    /// No copies.
+    pub fn none() -> Self {
+        Self {
+            from: CardPath::root(),
+            size: Size::ZERO,
+            to: Vec::new(),
+        }
+    }
+
     /// What the copies take on the card.
     pub fn needed(&self, cluster: Size) -> Size {
         let one = self.size.round_up(cluster).get() + 2 * cluster.get();
@@ -156,7 +165,9 @@ pub fn copy(
     card: &mut dyn Card,
     reporter: &mut dyn Reporter,
 ) -> Result<(), Problem> {
-    let step = Step::CopyKernel { to: name.to_owned() };
+    let step = Step::CopyKernel {
+        to: name.to_owned(),
+    };
     in_step(reporter, step, |_| {
         let to = CardPath::root().join(name);
         let partial = to.with_suffix(".partial");

@@ -3,29 +3,35 @@
 //! The hardware comes in through traits, so that the same steps run on a camera, against simulated
 //! chips and cards in tests, and on the owner's computer.
 
+mod kernels;
+mod prepare;
+mod rewriting;
+
 use std::convert::Infallible;
-use std::io::ErrorKind;
 use std::time::Duration;
 
-use crate::card::{Card, CardError, CardPath, Entry, EntryKind, rename_for_good};
-use crate::config::{self, Mode, Request, SecondaryBackup};
+use crate::card::{Card, CardError, CardPath, Entry, EntryKind};
+use crate::config::{self, Mode, Request};
 use crate::detect::{self, Camera, Detected, FlashDevice, Manual};
-use crate::event::{Event, Operation, Outcome, Phase, Problem, Reporter, Step, Verdict, in_step};
+use crate::event::{Event, Operation, Outcome, Phase, Problem, Reporter, Verdict};
 use crate::execute::{BackupResult, backup};
-use crate::flash::{FileSystems, ReadFlash};
-use crate::plan::{BackupPlan, plan_backup, secondary_folder, survey};
+use crate::flash::{FileSystems, Flash};
+use crate::journal::{self, Journal, MOST_ATTEMPTS, Record, RunId, Stage, State};
 use crate::profile::{Catalogue, Chip, ProfileFile, Soc};
 use crate::units::Size;
 
-/// What stands behind the name of an SD kernel that has been put away.
-pub const PUT_AWAY: &str = ".wz_flash-helper";
+use kernels::Kernels;
+use prepare::Prepared;
+use rewriting::{KernelNames, Left};
+
+pub use kernels::PUT_AWAY;
 
 /// The flash chip and its kernel device.
 pub struct FlashUnit<'a> {
     /// How the kernel names it, and how large it is.
     pub device: FlashDevice,
     /// Access to its bytes.
-    pub chip: &'a mut dyn ReadFlash,
+    pub chip: &'a mut dyn Flash,
     /// Access to the file systems in it.
     pub file_systems: &'a mut dyn FileSystems,
 }
@@ -97,10 +103,31 @@ impl From<Vec<Problem>> for Stop {
     }
 }
 
-/// What is asked of the machine, with everything decided.
-struct Prepared {
-    request: Request,
-    backup: Option<BackupPlan>,
+/// Where a run starts from.
+enum Standing {
+    /// Flash is not to be changed.
+    ReadsOnly,
+    /// Flash is to be changed, and has not been yet.
+    Begins(Earlier),
+    /// Flash was being changed when the camera was switched off.
+    Interrupted(Box<State>),
+}
+
+/// What earlier power-ons of the same run have left.
+#[derive(Default)]
+struct Earlier {
+    attempts: u32,
+    kernel_copies: Vec<String>,
+    run: Option<RunId>,
+}
+
+/// The machine, as far as it is there, and who is told.
+struct Scene<'a, 'b> {
+    card: &'a mut dyn Card,
+    flash: Result<FlashUnit<'b>, Problem>,
+    chip: &'a ChipEvidence,
+    surroundings: &'a mut dyn Surroundings,
+    reporter: &'a mut dyn Reporter,
 }
 
 /// Does what the card asks for and reports everything, the end included.
@@ -116,29 +143,409 @@ pub fn run(
 ) -> Ended {
     let config = read_config(card, reporter);
     let catalogue = with_card_profiles(card);
-    // S7: no run of this version writes flash, so each puts the SD kernel away before it looks at
-    // flash, whatever is wrong: a camera must never start it again and again.
-    let put_away = put_kernels_away(card, &kernel_names(catalogue.as_ref().ok()), reporter);
-    let kernel_is_bootable = !matches!(put_away, Ok(Kernels::PutAway));
-    let result = match put_away {
-        Ok(found) => {
-            if found == Kernels::NoneFound {
-                reporter.report(&Event::Remark(Problem::KernelUnknown {}));
-            }
-            prepared(config, catalogue)
-                .and_then(|ready| steps(card, flash, chip, ready, surroundings, reporter))
-        }
-        Err(problem) => Err(Stop::from(problem)),
+    let standing = standing(card, config.as_ref().ok());
+    let mut scene = Scene {
+        card,
+        flash,
+        chip,
+        surroundings,
+        reporter,
     };
-    let outcome = conclude(result, reporter);
-    reporter.report(&Event::Finished {
-        outcome,
-        peak_memory: surroundings.peak_memory(),
+    let ended = match standing {
+        Ok(Standing::ReadsOnly) => scene.only_read(config, catalogue),
+        Ok(Standing::Begins(earlier)) => scene.begin(earlier, config, catalogue),
+        Ok(Standing::Interrupted(state)) => scene.resume(*state, catalogue),
+        // Whether the camera still starts without the card is not known.
+        Err(problem) => scene.refuse_and_wait(problem),
+    };
+    scene.reporter.report(&Event::Finished {
+        outcome: ended.outcome,
+        peak_memory: scene.surroundings.peak_memory(),
     });
-    Ended {
-        outcome,
-        kernel_is_bootable,
+    ended
+}
+
+fn standing(card: &mut dyn Card, request: Option<&Request>) -> Result<Standing, Problem> {
+    let state = journal::read(card)?.map(State::of);
+    let wants_to_write =
+        request.is_some_and(|request| request.mode == Mode::Real && request.rewrite.is_some());
+    match state {
+        Some(state) if (Stage::Writing..=Stage::Written).contains(&state.stage) => {
+            Ok(Standing::Interrupted(Box::new(state)))
+        }
+        _ if !wants_to_write => Ok(Standing::ReadsOnly),
+        Some(state) if state.stage == Stage::Preparing => Ok(Standing::Begins(Earlier {
+            attempts: state.attempts,
+            kernel_copies: state.kernel_copies,
+            run: Some(state.journal.run()),
+        })),
+        _ => Ok(Standing::Begins(Earlier::default())),
     }
+}
+
+impl Scene<'_, '_> {
+    /// S7: a run that does not change flash puts the SD kernel away before it looks at flash,
+    /// whatever is wrong, so that the camera never starts it again and again.
+    fn only_read(
+        &mut self,
+        config: Result<Request, Stop>,
+        catalogue: Result<Catalogue, Stop>,
+    ) -> Ended {
+        let names = kernels::names(catalogue.as_ref().ok());
+        let put_away = kernels::put_away(self.card, &names, self.reporter);
+        let kernel_is_bootable = !matches!(put_away, Ok(Kernels::PutAway));
+        let result = match put_away {
+            Ok(found) => {
+                if found == Kernels::NoneFound {
+                    self.reporter
+                        .report(&Event::Remark(Problem::KernelUnknown {}));
+                }
+                ready(config, catalogue).and_then(|ready| self.read_flash(&ready))
+            }
+            Err(problem) => Err(Stop::from(problem)),
+        };
+        let outcome = conclude(result, self.reporter);
+        Ended {
+            outcome,
+            kernel_is_bootable,
+        }
+    }
+
+    fn read_flash(&mut self, ready: &Ready) -> Result<Outcome, Stop> {
+        let (camera, prepared) = self.prepare(ready)?;
+        self.surroundings.before_operations();
+        let began = self.surroundings.since_power_on();
+        if prepared.request.mode == Mode::DryRun && !prepared.request.operations.is_empty() {
+            return Ok(Outcome::DryRun);
+        }
+        let outcome = self.make_backup(&camera, &prepared)?;
+        self.end_phase(Phase::Execute, began);
+        Ok(outcome)
+    }
+
+    /// A run that is to change flash, from its beginning: the SD kernel stays bootable, and the
+    /// journal counts how often it is tried.
+    fn begin(
+        &mut self,
+        earlier: Earlier,
+        config: Result<Request, Stop>,
+        catalogue: Result<Catalogue, Stop>,
+    ) -> Ended {
+        let names = kernels::names(catalogue.as_ref().ok());
+        let attempt = earlier.attempts + 1;
+        if attempt > MOST_ATTEMPTS {
+            return self.give_up(None, MOST_ATTEMPTS, "verify the images", &names);
+        }
+        let now = self.surroundings.since_power_on().as_nanos().to_le_bytes();
+        let before = earlier.run.map(RunId::to_bytes).unwrap_or_default();
+        let run = RunId::of(&[&now, &before, &attempt.to_le_bytes()]);
+        let mut journal = match Journal::begin(self.card, run, &Record::Started { attempt }) {
+            Ok(journal) => journal,
+            Err(problem) => return self.end_untouched(Stop::from(problem), None, &[], &names),
+        };
+        let mut copies = Vec::new();
+        let kept = (earlier.kernel_copies.into_iter()).try_for_each(|name| {
+            let record = Record::KernelCopies(vec![name.clone()]);
+            copies.push(name);
+            journal.append(self.card, &record)
+        });
+        let left = kept
+            .map_err(Stop::from)
+            .and_then(|()| ready(config, catalogue))
+            .and_then(|ready| self.change_flash(&ready, &mut journal, &mut copies));
+        match left {
+            Ok((operation, Left::Whole(outcome))) => {
+                self.finish(Some(operation), outcome, &names, journal, &copies)
+            }
+            Ok((_, Left::Partial(outcome))) => Ended {
+                outcome,
+                kernel_is_bootable: true,
+            },
+            Err(stop) => self.end_untouched(stop, Some(journal), &copies, &names),
+        }
+    }
+
+    fn change_flash(
+        &mut self,
+        ready: &Ready,
+        journal: &mut Journal,
+        copies: &mut Vec<String>,
+    ) -> Result<(Operation, Left), Stop> {
+        let (camera, prepared) = self.prepare(ready)?;
+        self.surroundings.before_operations();
+        let began = self.surroundings.since_power_on();
+        let saved = self.make_backup(&camera, &prepared)?;
+        let Some(rewrite) = &prepared.rewrite else {
+            return Err(Stop::from(Problem::RewriteUnknownFirmware {}));
+        };
+        let operation = rewrite.plan.operation;
+        self.reporter.report(&Event::OperationStarted(operation));
+        let flash = self.flash.as_mut().map_err(|problem| problem.clone())?;
+        let mut desk = rewriting::Desk {
+            flash,
+            card: self.card,
+            journal,
+            kernel_copies: copies,
+            surroundings: self.surroundings,
+            reporter: self.reporter,
+        };
+        let left = rewriting::carry_out(rewrite, &camera, &mut desk);
+        self.end_operation(operation, left.as_ref().ok());
+        self.end_phase(Phase::Execute, began);
+        let left = left.map_err(Stop::Failed)?;
+        // An archive that could not be made does not keep flash from being written.
+        let left = match (left, saved) {
+            (Left::Whole(Outcome::Success), Outcome::Incomplete) => {
+                Left::Whole(Outcome::Incomplete)
+            }
+            (left, _) => left,
+        };
+        Ok((operation, left))
+    }
+
+    /// Goes on where an earlier power-on stopped, whatever the configuration says now.
+    fn resume(&mut self, mut state: State, catalogue: Result<Catalogue, Stop>) -> Ended {
+        let builtin = || Catalogue::builtin();
+        let catalogue = catalogue.unwrap_or_else(|_| builtin());
+        let names = kernels::names(Some(&catalogue));
+        let attempt = state.attempts + 1;
+        if attempt > MOST_ATTEMPTS {
+            let about_to = state.about_to();
+            return self.give_up(Some(state.journal), MOST_ATTEMPTS, about_to, &names);
+        }
+        self.reporter
+            .report(&Event::Remark(Problem::Resumed { attempt }));
+        if let Err(problem) = state
+            .journal
+            .append(self.card, &Record::Started { attempt })
+        {
+            return self.refuse_and_wait(problem);
+        }
+        let operation = state.begun.as_ref().map(|begun| begun.operation.into());
+        let mut copies = state.kernel_copies.clone();
+        let left = match state.stage {
+            Stage::Written => Ok(Left::Whole(Outcome::Success)),
+            _ => self.go_on(&mut state, &mut copies, operation, &catalogue),
+        };
+        match left {
+            Ok(Left::Whole(outcome)) => {
+                self.finish(operation, outcome, &names, state.journal, &copies)
+            }
+            Ok(Left::Partial(outcome)) => Ended {
+                outcome,
+                kernel_is_bootable: true,
+            },
+            Err(problem) => self.refuse_and_wait(problem),
+        }
+    }
+
+    fn go_on(
+        &mut self,
+        state: &mut State,
+        copies: &mut Vec<String>,
+        operation: Option<Operation>,
+        catalogue: &Catalogue,
+    ) -> Result<Left, Problem> {
+        let (soc, chip) = find_chip(catalogue, self.chip)?;
+        if let Some(begun) = &state.begun
+            && (begun.soc != soc.name || begun.group != chip.group)
+        {
+            return Err(Problem::OtherCamera {
+                what: "chip group".to_owned(),
+                journal: begun.group.clone(),
+                found: chip.group.clone(),
+            });
+        }
+        let flash = self.flash.as_mut().map_err(|problem| problem.clone())?;
+        let mut journal = state.journal.clone();
+        self.surroundings.before_operations();
+        let began = self.surroundings.since_power_on();
+        let told = operation.map(Event::OperationStarted);
+        told.iter().for_each(|event| self.reporter.report(event));
+        let names = KernelNames {
+            firmwares: catalogue.firmwares(&soc.name),
+        };
+        let mut desk = rewriting::Desk {
+            flash,
+            card: self.card,
+            journal: &mut journal,
+            kernel_copies: copies,
+            surroundings: self.surroundings,
+            reporter: self.reporter,
+        };
+        let left = rewriting::resume(state, &names, &mut desk);
+        state.journal = journal;
+        if let Some(operation) = operation {
+            self.end_operation(operation, Some(&left));
+        }
+        self.end_phase(Phase::Execute, began);
+        Ok(left)
+    }
+
+    fn prepare(&mut self, ready: &Ready) -> Result<(Camera, Prepared), Stop> {
+        let (soc, chip) = find_chip(&ready.catalogue, self.chip)?;
+        let flash = self.flash.as_mut().map_err(|problem| problem.clone())?;
+        detect::check_size(&flash.device, soc)?;
+        let began = self.surroundings.since_power_on();
+        let (catalogue, request) = (&ready.catalogue, &ready.request);
+        let camera = find_camera(catalogue, (soc, chip), flash, request, self.reporter)?;
+        self.end_phase(Phase::Detect, began);
+        let began = self.surroundings.since_power_on();
+        let flash = self.flash.as_mut().map_err(|problem| problem.clone())?;
+        let context = prepare::Context {
+            request,
+            catalogue,
+            soc,
+            camera: &camera,
+        };
+        let prepared = prepare::prepare(context, flash, self.card, self.reporter)?;
+        self.end_phase(Phase::Plan, began);
+        Ok((camera, prepared))
+    }
+
+    /// Makes the backup, if one is planned.
+    fn make_backup(&mut self, _: &Camera, prepared: &Prepared) -> Result<Outcome, Stop> {
+        let Some(plan) = &prepared.backup else {
+            return Ok(Outcome::NothingToDo);
+        };
+        let flash = self.flash.as_mut().map_err(|problem| problem.clone())?;
+        self.reporter
+            .report(&Event::OperationStarted(Operation::Backup));
+        let result = backup(
+            plan,
+            flash.chip,
+            flash.file_systems,
+            self.card,
+            self.reporter,
+        );
+        let verdict = match &result {
+            Ok(BackupResult {
+                archives_failed, ..
+            }) if archives_failed.is_empty() => Verdict::Done,
+            _ => Verdict::Failed,
+        };
+        self.reporter
+            .report(&Event::OperationEnded(Operation::Backup, verdict));
+        let archives_failed = result.map_err(Stop::Failed)?.archives_failed;
+        let outcome = match archives_failed.is_empty() {
+            true => Outcome::Success,
+            false => Outcome::Incomplete,
+        };
+        for problem in archives_failed {
+            self.reporter.report(&Event::Failed(problem));
+        }
+        Ok(outcome)
+    }
+
+    /// Puts the card in order after flash was left whole.
+    fn finish(
+        &mut self,
+        operation: Option<Operation>,
+        outcome: Outcome,
+        names: &[String],
+        journal: Journal,
+        copies: &[String],
+    ) -> Ended {
+        let (outcome, kernels) = rewriting::finish(
+            operation,
+            outcome,
+            names,
+            journal,
+            copies,
+            self.card,
+            self.reporter,
+        );
+        Ended {
+            outcome,
+            kernel_is_bootable: kernels == Kernels::NoneFound,
+        }
+    }
+
+    /// Ends a run that has changed nothing in flash.
+    fn end_untouched(
+        &mut self,
+        stop: Stop,
+        journal: Option<Journal>,
+        copies: &[String],
+        names: &[String],
+    ) -> Ended {
+        let outcome = conclude(Err(stop), self.reporter);
+        match journal {
+            Some(journal) => self.finish(None, outcome, names, journal, copies),
+            None => {
+                let put_away = kernels::put_away(self.card, names, self.reporter);
+                let kernel_is_bootable = !matches!(put_away, Ok(Kernels::PutAway));
+                if let Err(problem) = put_away {
+                    self.reporter.report(&Event::Failed(problem));
+                }
+                Ended {
+                    outcome,
+                    kernel_is_bootable,
+                }
+            }
+        }
+    }
+
+    /// S7: the run never gets to its end, so the camera stops trying.
+    fn give_up(
+        &mut self,
+        journal: Option<Journal>,
+        attempts: u32,
+        about_to: &str,
+        names: &[String],
+    ) -> Ended {
+        self.reporter
+            .report(&Event::Refused(Problem::TooManyAttempts {
+                attempts,
+                last: about_to.to_owned(),
+            }));
+        // An interrupted run can go on once the owner gives the kernel its name back.
+        let counted_anew = match journal {
+            Some(mut journal) => journal.append(self.card, &Record::Started { attempt: 0 }),
+            None => remove_journal(self.card),
+        };
+        if let Err(problem) = counted_anew {
+            self.reporter.report(&Event::Failed(problem));
+        }
+        let put_away = kernels::put_away(self.card, names, self.reporter);
+        let kernel_is_bootable = !matches!(put_away, Ok(Kernels::PutAway));
+        if let Err(problem) = put_away {
+            self.reporter.report(&Event::Failed(problem));
+        }
+        Ended {
+            outcome: Outcome::Refused,
+            kernel_is_bootable,
+        }
+    }
+
+    /// Leaves the SD kernel bootable, since the camera may have nothing else to boot.
+    fn refuse_and_wait(&mut self, problem: Problem) -> Ended {
+        self.reporter.report(&Event::Refused(problem));
+        Ended {
+            outcome: Outcome::Refused,
+            kernel_is_bootable: true,
+        }
+    }
+
+    fn end_operation(&mut self, operation: Operation, left: Option<&Left>) {
+        let verdict = match left {
+            Some(Left::Whole(Outcome::Success)) => Verdict::Done,
+            _ => Verdict::Failed,
+        };
+        self.reporter
+            .report(&Event::OperationEnded(operation, verdict));
+    }
+
+    fn end_phase(&mut self, phase: Phase, began: Duration) {
+        let duration = self.surroundings.since_power_on().saturating_sub(began);
+        self.reporter.report(&Event::PhaseEnded { phase, duration });
+    }
+}
+
+fn remove_journal(card: &mut dyn Card) -> Result<(), Problem> {
+    card.remove_file(&CardPath::journal())
+        .and_then(|()| card.sync())
+        .map_err(|error| error.into_problem(card))
 }
 
 fn conclude(result: Result<Outcome, Stop>, reporter: &mut dyn Reporter) -> Outcome {
@@ -164,51 +571,11 @@ struct Ready {
 }
 
 /// The configuration's problems come first: the owner has written that file.
-fn prepared(
-    config: Result<Request, Stop>,
-    catalogue: Result<Catalogue, Stop>,
-) -> Result<Ready, Stop> {
+fn ready(config: Result<Request, Stop>, catalogue: Result<Catalogue, Stop>) -> Result<Ready, Stop> {
     Ok(Ready {
         request: config?,
         catalogue: catalogue?,
     })
-}
-
-fn steps(
-    card: &mut dyn Card,
-    flash: Result<FlashUnit<'_>, Problem>,
-    chip: &ChipEvidence,
-    Ready { request, catalogue }: Ready,
-    surroundings: &mut dyn Surroundings,
-    reporter: &mut dyn Reporter,
-) -> Result<Outcome, Stop> {
-    let (soc, chip) = find_chip(&catalogue, chip)?;
-    let mut flash = flash?;
-    detect::check_size(&flash.device, soc)?;
-
-    let began = surroundings.since_power_on();
-    let camera = find_camera(&catalogue, (soc, chip), &mut flash, &request, reporter)?;
-    end_phase(Phase::Detect, began, surroundings, reporter);
-
-    let began = surroundings.since_power_on();
-    let prepared = prepare(request, &camera, card, reporter)?;
-    end_phase(Phase::Plan, began, surroundings, reporter);
-
-    surroundings.before_operations();
-    let began = surroundings.since_power_on();
-    let outcome = carry_out(&prepared, &mut flash, card, reporter)?;
-    end_phase(Phase::Execute, began, surroundings, reporter);
-    Ok(outcome)
-}
-
-fn end_phase(
-    phase: Phase,
-    began: Duration,
-    surroundings: &dyn Surroundings,
-    reporter: &mut dyn Reporter,
-) {
-    let duration = surroundings.since_power_on().saturating_sub(began);
-    reporter.report(&Event::PhaseEnded { phase, duration });
 }
 
 /// Reads `general.conf`. Reported here: the options; remarks are about the file and come first.
@@ -234,15 +601,9 @@ fn read_config(card: &mut dyn Card, reporter: &mut dyn Reporter) -> Result<Reque
     Ok(request.value)
 }
 
-/// Whether a kernel was there to be put away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kernels {
-    PutAway,
-    NoneFound,
-}
-
 /// Puts away every SD kernel that any known U-Boot boots: for a run that died before its end, and
-/// may have done so already.
+/// may have done so already. One that was changing flash keeps its kernel: the next power-on goes
+/// on, and counts.
 ///
 /// # Errors
 /// [`Problem::KernelNotPutAway`], [`Problem::KernelUnknown`], and the card's own.
@@ -250,60 +611,20 @@ pub fn put_all_kernels_away(
     card: &mut dyn Card,
     reporter: &mut dyn Reporter,
 ) -> Result<(), Problem> {
+    let state = journal::read(card)?.map(State::of);
+    if state.is_some_and(|state| state.stage < Stage::Closed) {
+        return Ok(());
+    }
     let catalogue = with_card_profiles(card).ok();
-    if put_kernels_away(card, &kernel_names(catalogue.as_ref()), reporter)? == Kernels::PutAway {
+    let names = kernels::names(catalogue.as_ref());
+    if kernels::put_away(card, &names, reporter)? == Kernels::PutAway {
         return Ok(());
     }
     let was_put_away = |name: &String| name.to_ascii_lowercase().ends_with(PUT_AWAY);
-    match names_at_the_top(card)?.iter().any(was_put_away) {
+    match kernels::names_at_the_top(card)?.iter().any(was_put_away) {
         true => Ok(()),
         false => Err(Problem::KernelUnknown {}),
     }
-}
-
-/// All names under which some U-Boot of the catalogue, or of the built-in one, looks for a kernel.
-fn kernel_names(catalogue: Option<&Catalogue>) -> Vec<String> {
-    let owned = |catalogue: &Catalogue| -> Vec<String> {
-        let names = catalogue.sd_kernels(None).into_iter();
-        names.map(str::to_owned).collect()
-    };
-    catalogue.map_or_else(|| owned(&Catalogue::builtin()), owned)
-}
-
-fn names_at_the_top(card: &mut dyn Card) -> Result<Vec<String>, Problem> {
-    let entries = card
-        .entries(&CardPath::root())
-        .map_err(|error| error.into_problem(card))?;
-    let entries = entries.unwrap_or_default().into_iter();
-    Ok(entries.map(|entry| entry.name).collect())
-}
-
-/// Renames every file of these names, and makes sure that it lasts.
-fn put_kernels_away(
-    card: &mut dyn Card,
-    names: &[String],
-    reporter: &mut dyn Reporter,
-) -> Result<Kernels, Problem> {
-    let is_kernel = |entry: &String| names.iter().any(|name| name.eq_ignore_ascii_case(entry));
-    let mut found = Kernels::NoneFound;
-    for name in names_at_the_top(card)?.into_iter().filter(is_kernel) {
-        let to = format!("{name}{PUT_AWAY}");
-        let step = Step::PutKernelAway {
-            name: name.clone(),
-            to: to.clone(),
-        };
-        in_step(reporter, step, |_| {
-            let root = CardPath::root();
-            rename_for_good(card, &root.join(&name), &root.join(&to)).map_err(|error| {
-                Problem::KernelNotPutAway {
-                    name: name.clone(),
-                    reason: error.source.to_string(),
-                }
-            })
-        })?;
-        found = Kernels::PutAway;
-    }
-    Ok(found)
 }
 
 /// The built-in profiles with those in `wz_flash-helper/profiles/<soc>/` on the card on top.
@@ -406,101 +727,4 @@ fn find_camera(
         .into_iter()
         .for_each(|remark| reporter.report(&Event::Remark(remark)));
     Ok(camera)
-}
-
-fn prepare(
-    request: Request,
-    camera: &Camera,
-    card: &mut dyn Card,
-    reporter: &mut dyn Reporter,
-) -> Result<Prepared, Stop> {
-    let mut prepared = Prepared {
-        request,
-        backup: None,
-    };
-    if prepared.request.operations.contains(&Operation::Backup) {
-        let plan = prepare_backup(&prepared.request, camera, card)?;
-        reporter.report(&Event::Plan(
-            plan.to_string().lines().map(str::to_owned).collect(),
-        ));
-        prepared.backup = Some(plan);
-    }
-    Ok(prepared)
-}
-
-fn prepare_backup(
-    request: &Request,
-    camera: &Camera,
-    card: &mut dyn Card,
-) -> Result<BackupPlan, Stop> {
-    let secondary = request.secondary_backup == SecondaryBackup::Make;
-    let parents =
-        backup_parents(camera, secondary, card).map_err(|error| error.into_problem(card))?;
-    let survey = survey(card, &parents).map_err(|error| error.into_problem(card))?;
-    Ok(plan_backup(camera, &survey, secondary)?)
-}
-
-/// Every folder that backups are or will be in, of other firmwares and of earlier options too: their
-/// numbers count, and what they left unfinished is removed.
-fn backup_parents(
-    camera: &Camera,
-    secondary: bool,
-    card: &mut dyn Card,
-) -> Result<Vec<CardPath>, CardError> {
-    let mut parents = vec![CardPath::backups().join(camera.firmware_name())];
-    parents.extend(secondary_folder(camera, secondary));
-    let earlier = folders_in(card, &CardPath::backups())?.into_iter();
-    let earlier = earlier.chain(folders_in(card, &CardPath::root())?.into_iter().filter(
-        |folder| secondary_folder(camera, true).is_some_and(|secondary| secondary == *folder),
-    ));
-    for folder in earlier {
-        if !parents.contains(&folder) {
-            parents.push(folder);
-        }
-    }
-    Ok(parents)
-}
-
-/// The folders in a folder; none if it is not there or is a file, which the survey will tell.
-fn folders_in(card: &mut dyn Card, folder: &CardPath) -> Result<Vec<CardPath>, CardError> {
-    let entries = match card.entries(folder) {
-        Err(error) if error.source.kind() == ErrorKind::NotADirectory => None,
-        other => other?,
-    };
-    let folders = entries.unwrap_or_default().into_iter();
-    let folders = folders.filter(|entry| entry.kind == EntryKind::Folder);
-    Ok(folders.map(|entry| folder.join(&entry.name)).collect())
-}
-
-fn carry_out(
-    prepared: &Prepared,
-    flash: &mut FlashUnit<'_>,
-    card: &mut dyn Card,
-    reporter: &mut dyn Reporter,
-) -> Result<Outcome, Stop> {
-    let Some(plan) = &prepared.backup else {
-        return Ok(Outcome::NothingToDo);
-    };
-    if prepared.request.mode == Mode::DryRun {
-        return Ok(Outcome::DryRun);
-    }
-    reporter.report(&Event::OperationStarted(Operation::Backup));
-    let result = backup(plan, flash.chip, flash.file_systems, card, reporter);
-    let verdict = match &result {
-        Ok(BackupResult {
-            archives_failed, ..
-        }) if archives_failed.is_empty() => Verdict::Done,
-        _ => Verdict::Failed,
-    };
-    reporter.report(&Event::OperationEnded(Operation::Backup, verdict));
-    let archives_failed = result.map_err(Stop::Failed)?.archives_failed;
-    let outcome = if archives_failed.is_empty() {
-        Outcome::Success
-    } else {
-        Outcome::Incomplete
-    };
-    archives_failed
-        .into_iter()
-        .for_each(|problem| reporter.report(&Event::Failed(problem)));
-    Ok(outcome)
 }
