@@ -15,7 +15,7 @@ use crate::units::{Offset, Size};
 
 pub use dir::{DirCard, Platform};
 pub use path::CardPath;
-pub use sim::{SimCard, SimCut, SimFault};
+pub use sim::{SimCard, SimFault};
 
 /// What a card writes at once, in bytes.
 pub const SECTOR: usize = 512;
