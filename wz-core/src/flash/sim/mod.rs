@@ -1,6 +1,7 @@
 //! A simulated NOR chip for tests on the host: counts its work, breaks on request.
 
 mod change;
+mod marginal;
 
 use std::io;
 use std::ops::Range;
@@ -9,6 +10,7 @@ use super::{Flash, FlashError, FlashOperation, Geometry, ReadFlash};
 use crate::sim::{Cut, Power, power_is_off};
 use crate::units::{Offset, Region, Size};
 use change::Change;
+use marginal::{Marginal, pages_of};
 
 /// The work that a chip has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,6 +44,7 @@ pub struct SimNor {
     wear: Wear,
     faults: Vec<Fault>,
     power: Power,
+    marginal: Vec<Marginal>,
 }
 
 impl SimNor {
@@ -59,6 +62,7 @@ impl SimNor {
             wear: Wear::default(),
             faults: Vec::new(),
             power: Power::new(),
+            marginal: Vec::new(),
         }
     }
 
@@ -84,6 +88,12 @@ impl SimNor {
         self.wear
     }
 
+    /// Whether a power cut has left cells that will not be read alike for ever. Erasing their block
+    /// to the end is all that heals them.
+    pub fn has_marginal_cells(&self) -> bool {
+        !self.marginal.is_empty()
+    }
+
     /// Breaks it, besides what is broken already.
     pub fn break_it(&mut self, fault: Fault) {
         self.faults.push(fault);
@@ -92,18 +102,43 @@ impl SimNor {
     /// Changes the cells in `range` as far as power lasts.
     fn change(&mut self, range: Range<usize>, change: Change<'_>) -> io::Result<()> {
         let cut = self.power.begin_change()?;
-        let cells = &mut self.cells[range];
+        let cells = &mut self.cells[range.clone()];
         self.wear.add(&change, cells);
-        match cut {
+        let seed = match cut {
             None => {
                 change.make(cells);
+                self.heal(&range, &change);
                 return Ok(());
             }
-            Some(Cut::NotStarted) => {}
-            Some(Cut::Torn { seed }) => change.make_partly(cells, seed),
-            Some(Cut::DoneUnacknowledged) => change.make(cells),
-        }
+            Some(Cut::NotStarted) => return Err(power_is_off()),
+            Some(Cut::Torn { seed }) => {
+                change.make_partly(cells, seed);
+                seed
+            }
+            Some(Cut::DoneUnacknowledged) => {
+                change.make(cells);
+                self.power.operations()
+            }
+        };
+        self.leave_marginal(range, &change, seed);
         Err(power_is_off())
+    }
+
+    fn heal(&mut self, range: &Range<usize>, change: &Change<'_>) {
+        if let Change::Erase = change {
+            self.marginal.retain(|cells| !cells.is_inside(range));
+        }
+    }
+
+    fn leave_marginal(&mut self, range: Range<usize>, change: &Change<'_>, seed: u64) {
+        let page = self.geometry.page.as_usize();
+        let block = self.geometry.erase_block.as_usize();
+        match change {
+            Change::Erase => self.marginal.push(Marginal::new(range, seed)),
+            Change::Program(_) => self
+                .marginal
+                .extend(pages_of(&range, page, block).map(|cells| Marginal::new(cells, seed))),
+        }
     }
 
     fn range(
@@ -146,6 +181,9 @@ impl ReadFlash for SimNor {
         self.power.check().map_err(fail)?;
         buffer.copy_from_slice(&self.cells[range.clone()]);
         self.wear.bytes_read += length as u64;
+        for cells in &mut self.marginal {
+            cells.disturb(&range, buffer);
+        }
         for fault in &self.faults {
             match *fault {
                 Fault::UnreadableAt(bad) if range.contains(&bad.as_usize()) => {
@@ -267,5 +305,67 @@ mod tests {
         let mut two = [0; 2];
         nor.read(Offset::bytes(299), &mut two).unwrap();
         assert_eq!(two, [0xA5, 0xB5]);
+    }
+
+    fn read(nor: &mut SimNor, at: u64, length: usize) -> Vec<u8> {
+        let mut buffer = vec![0; length];
+        nor.read(Offset::bytes(at), &mut buffer).unwrap();
+        buffer
+    }
+
+    /// Whether what stands there ever reads back other than it is.
+    fn wavers(nor: &mut SimNor, at: u64, length: usize) -> bool {
+        let there = nor.content()[at as usize..][..length].to_vec();
+        (0..8).any(|_| read(nor, at, length) != there)
+    }
+
+    const ERASE: fn(&mut SimNor) -> Result<(), FlashError> = |nor| nor.erase(Offset::bytes(4096));
+    const PROGRAM: fn(&mut SimNor) -> Result<(), FlashError> =
+        |nor| nor.program(Offset::bytes(4096 + 250), &[0; 10]);
+
+    #[rstest]
+    #[case::torn_erase(ERASE, Cut::Torn { seed: 1 }, 4096..8192)]
+    #[case::torn_program(PROGRAM, Cut::Torn { seed: 1 }, 4096..4608)]
+    #[case::erased_but_unheard(ERASE, Cut::DoneUnacknowledged, 4096..8192)]
+    #[case::programmed_but_unheard(PROGRAM, Cut::DoneUnacknowledged, 4096..4608)]
+    #[case::no_erase(ERASE, Cut::NotStarted, 0..0)]
+    #[case::no_program(PROGRAM, Cut::NotStarted, 0..0)]
+    fn a_cut_leaves_the_cells_in_flight_marginal(
+        #[case] operation: fn(&mut SimNor) -> Result<(), FlashError>,
+        #[case] cut: Cut,
+        #[case] marginal: Range<u64>,
+    ) {
+        let mut nor = chip();
+        nor.power().fail_after(0, cut);
+        operation(&mut nor).unwrap_err();
+        nor.power().turn_on();
+        assert_eq!(nor.has_marginal_cells(), !marginal.is_empty());
+        for page in (0..16 * 1024).step_by(256) {
+            assert_eq!(
+                wavers(&mut nor, page, 256),
+                marginal.contains(&page),
+                "{page}"
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_but_erasing_the_block_to_the_end_heals_marginal_cells() {
+        let mut nor = chip();
+        nor.power().fail_after(0, Cut::DoneUnacknowledged);
+        ERASE(&mut nor).unwrap_err();
+        nor.power().turn_on();
+        PROGRAM(&mut nor).unwrap();
+        nor.erase(Offset::ZERO).unwrap();
+        assert!(
+            wavers(&mut nor, 4096, 4096),
+            "programming, or erasing elsewhere"
+        );
+        nor.power().fail_after(0, Cut::Torn { seed: 2 });
+        ERASE(&mut nor).unwrap_err();
+        nor.power().turn_on();
+        assert!(wavers(&mut nor, 4096, 4096), "an erase that is cut");
+        ERASE(&mut nor).unwrap();
+        assert!(!nor.has_marginal_cells() && !wavers(&mut nor, 4096, 4096));
     }
 }
