@@ -5,6 +5,8 @@
 
 pub mod units;
 
+pub mod sim;
+
 pub mod event;
 
 pub mod image;

@@ -9,8 +9,9 @@ use std::io;
 use crate::event::Problem;
 use crate::units::{Offset, Region, Size};
 
+pub use crate::sim::Cut;
 pub use file_systems::{FileSystem, FileSystems};
-pub use sim::{Cut, Fault, SimNor, Wear};
+pub use sim::{Fault, SimNor, Wear};
 
 /// How a chip is divided. Known only at run time: one camera model carries chips of several makers.
 ///

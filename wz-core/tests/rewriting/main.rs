@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod power_cuts;
 mod profiles;
 mod wishes;
 mod world;

@@ -62,7 +62,13 @@ fn restoring_what_is_there_already_changes_nothing_and_needs_no_safety_backup() 
     bench.assert_done(&told, &alpha().flash, "alpha");
     let wear = bench.flash.wear();
     assert_eq!((wear.erases, wear.bytes_programmed), (0, 0));
-    assert!(!bench.card.files().keys().any(|path| path.contains("backup")));
+    assert!(
+        !bench
+            .card
+            .files()
+            .keys()
+            .any(|path| path.contains("backup"))
+    );
 }
 
 #[rstest]
@@ -77,7 +83,9 @@ fn a_switch_writes_what_the_new_firmware_needs(#[case] files: Files) {
     assert_eq!((wear.erases, wear.bytes_programmed), (erases, bytes + SEAL));
     assert_eq!(
         bench.file("wz_flash-helper/general.conf").unwrap(),
-        TO_BETA.replace("switch_firmware=\"yes\"", "switch_firmware=\"no\"").as_bytes()
+        TO_BETA
+            .replace("switch_firmware=\"yes\"", "switch_firmware=\"no\"")
+            .as_bytes()
     );
     let backup = bench.file("wz_flash-helper/backup/alpha/0001/alpha_tiny_all.bin");
     assert!(backup.expect("a safety backup") == alpha().flash);
@@ -133,8 +141,16 @@ fn a_backup_that_is_asked_for_too_serves_as_the_safety_backup() {
     let mut bench = Bench::new(&alpha().flash, &files);
     let told = bench.run();
     let folders = bench.card.folders();
-    let backups: Vec<&String> = folders.iter().filter(|f| f.contains("backup/alpha/")).collect();
-    assert_eq!(backups, ["wz_flash-helper/backup/alpha/0001"], "{}", told.text());
+    let backups: Vec<&String> = folders
+        .iter()
+        .filter(|f| f.contains("backup/alpha/"))
+        .collect();
+    assert_eq!(
+        backups,
+        ["wz_flash-helper/backup/alpha/0001"],
+        "{}",
+        told.text()
+    );
     bench.assert_holds(&beta_over());
 }
 
@@ -145,12 +161,27 @@ fn a_dry_run_prints_the_plan_of_blocks_and_changes_nothing() {
     let mut bench = Bench::new(&alpha().flash, &files);
     let told = bench.run();
     assert_eq!(told.ended.outcome, Outcome::DryRun, "{}", told.text());
-    let plan: Vec<&str> = told.result["plan"].as_array().unwrap().iter().filter_map(|l| l.as_str()).collect();
+    let plan: Vec<&str> = told.result["plan"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|l| l.as_str())
+        .collect();
     let blocks = work(&alpha().flash, &beta_over()).0;
-    assert!(plan.iter().any(|line| line.contains(&format!("{blocks} erased"))), "{plan:#?}");
+    assert!(
+        plan.iter()
+            .any(|line| line.contains(&format!("{blocks} erased"))),
+        "{plan:#?}"
+    );
     assert_eq!(bench.flash.wear().erases, 0);
     assert_eq!(bench.boots(), Booted::Firmware("alpha"));
-    assert!(!bench.card.files().keys().any(|path| path.contains("backup")));
+    assert!(
+        !bench
+            .card
+            .files()
+            .keys()
+            .any(|path| path.contains("backup"))
+    );
 }
 
 /// Everything that is wrong is told at once, and nothing was touched.
@@ -167,7 +198,10 @@ fn refused(old: &[u8], files: &Files) -> Vec<String> {
     }
     before.sort();
     found.sort();
-    assert_eq!(found, before, "the card is as it was but for the kernel's name");
+    assert_eq!(
+        found, before,
+        "the card is as it was but for the kernel's name"
+    );
     assert!(!told.ended.kernel_is_bootable);
     told.codes("refusals")
 }
@@ -212,7 +246,10 @@ fn partition_images_that_are_not_in_order_are_no_reason_to_write_the_firmware_im
     let bad = format!("{}  beta_tiny_ota.bin", "0".repeat(64));
     let files = to_beta()
         .with_image("beta", "firmware", &beta().flash)
-        .with(&format!("{}.sha256sum", image_path("beta", "ota")), bad.as_bytes());
+        .with(
+            &format!("{}.sha256sum", image_path("beta", "ota")),
+            bad.as_bytes(),
+        );
     assert_eq!(refused(&alpha().flash, &files), ["WZ-0506"]);
 }
 
@@ -221,8 +258,14 @@ fn every_image_of_a_restore_is_verified_before_anything_is_written() {
     let bad = |part: &str| format!("{}  alpha_tiny_{part}.bin", "0".repeat(64));
     let files = Files::new(RESTORE)
         .with_restore(other_alpha(), &["kernel", "rootfs", "cfg"])
-        .with(&format!("{}.sha256sum", image_path("alpha", "rootfs")), bad("rootfs").as_bytes())
-        .with(&format!("{}.sha256sum", image_path("alpha", "cfg")), bad("cfg").as_bytes());
+        .with(
+            &format!("{}.sha256sum", image_path("alpha", "rootfs")),
+            bad("rootfs").as_bytes(),
+        )
+        .with(
+            &format!("{}.sha256sum", image_path("alpha", "cfg")),
+            bad("cfg").as_bytes(),
+        );
     assert_eq!(refused(&alpha().flash, &files), ["WZ-0506", "WZ-0506"]);
 }
 

@@ -1,9 +1,16 @@
 //! A simulated NOR chip for tests on the host: counts its work, breaks on request.
 
+mod change;
+mod marginal;
+
 use std::io;
+use std::ops::Range;
 
 use super::{Flash, FlashError, FlashOperation, Geometry, ReadFlash};
+use crate::sim::{Cut, Power, power_is_off};
 use crate::units::{Offset, Region, Size};
+use change::Change;
+use marginal::{Marginal, pages_of};
 
 /// The work that a chip has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,20 +25,6 @@ pub struct Wear {
     pub bits_not_set: u64,
 }
 
-/// How far the operation got during which power fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cut {
-    /// The chip never saw the command.
-    NotStarted,
-    /// Some bits changed; which ones depends on the seed.
-    Torn {
-        /// Selects the bits.
-        seed: u64,
-    },
-    /// All done, but nobody was told.
-    DoneUnacknowledged,
-}
-
 /// Something that is wrong with the chip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -42,6 +35,8 @@ pub enum Fault {
 }
 
 /// A NOR chip in memory. Erased bytes are `0xFF`; programming can only clear bits.
+///
+/// A clone has cells of its own, and hangs on the same power supply.
 #[derive(Clone, Debug)]
 pub struct SimNor {
     geometry: Geometry,
@@ -49,25 +44,11 @@ pub struct SimNor {
     wear: Wear,
     faults: Vec<Fault>,
     power: Power,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Power {
-    On,
-    FailsAfter { operations: u64, cut: Cut },
-    Off,
-}
-
-/// What a change to the chip may do now.
-enum Permit {
-    Whole,
-    Torn(u64),
-    DoneThenOff,
-    Nothing,
+    marginal: Vec<Marginal>,
 }
 
 impl SimNor {
-    /// An erased chip.
+    /// An erased chip with a power supply of its own.
     pub fn blank(geometry: Geometry) -> Self {
         Self::holding(geometry, Vec::new())
     }
@@ -80,8 +61,21 @@ impl SimNor {
             cells: content,
             wear: Wear::default(),
             faults: Vec::new(),
-            power: Power::On,
+            power: Power::new(),
+            marginal: Vec::new(),
         }
+    }
+
+    /// Hangs it on `power`.
+    #[must_use]
+    pub fn powered_by(mut self, power: &Power) -> Self {
+        self.power = power.clone();
+        self
+    }
+
+    /// The power supply that it hangs on.
+    pub fn power(&self) -> Power {
+        self.power.clone()
     }
 
     /// What the cells hold.
@@ -94,68 +88,56 @@ impl SimNor {
         self.wear
     }
 
-    /// Adds a fault.
+    /// Whether a power cut has left cells that will not be read alike for ever. Erasing their block
+    /// to the end is all that heals them.
+    pub fn has_marginal_cells(&self) -> bool {
+        !self.marginal.is_empty()
+    }
+
+    /// Breaks it, besides what is broken already.
     pub fn break_it(&mut self, fault: Fault) {
         self.faults.push(fault);
     }
 
-    /// Lets power fail during the change (erase or program) after `operations` more changes.
-    pub fn fail_power_after(&mut self, operations: u64, cut: Cut) {
-        self.power = Power::FailsAfter { operations, cut };
-    }
-
-    /// Turns power on again.
-    pub fn power_on(&mut self) {
-        self.power = Power::On;
-    }
-
-    fn permit(&mut self) -> Permit {
-        match self.power {
-            Power::On => Permit::Whole,
-            Power::Off => Permit::Nothing,
-            Power::FailsAfter { operations: 0, cut } => {
-                self.power = Power::Off;
-                match cut {
-                    Cut::NotStarted => Permit::Nothing,
-                    Cut::Torn { seed } => Permit::Torn(seed),
-                    Cut::DoneUnacknowledged => Permit::DoneThenOff,
-                }
+    /// Changes the cells in `range` as far as power lasts.
+    fn change(&mut self, range: Range<usize>, change: Change<'_>) -> io::Result<()> {
+        let cut = self.power.begin_change()?;
+        let cells = &mut self.cells[range.clone()];
+        self.wear.add(&change, cells);
+        let seed = match cut {
+            None => {
+                change.make(cells);
+                self.heal(&range, &change);
+                return Ok(());
             }
-            Power::FailsAfter { operations, cut } => {
-                self.power = Power::FailsAfter {
-                    operations: operations - 1,
-                    cut,
-                };
-                Permit::Whole
+            Some(Cut::NotStarted) => return Err(power_is_off()),
+            Some(Cut::Torn { seed }) => {
+                change.make_partly(cells, seed);
+                seed
             }
-        }
-    }
-
-    /// Changes the cells from `at` on as far as power lasts.
-    fn change(
-        &mut self,
-        operation: FlashOperation,
-        at: Offset,
-        length: usize,
-        target: impl Fn(usize, u8) -> u8,
-    ) -> Result<(), FlashError> {
-        let range = self.range(operation, at, length)?;
-        let permit = self.permit();
-        let off = || {
-            let gone = io::Error::new(io::ErrorKind::NotConnected, "power is off");
-            Err(FlashError::new(operation, at, length, gone))
+            Some(Cut::DoneUnacknowledged) => {
+                change.make(cells);
+                self.power.operations()
+            }
         };
-        for (index, cell) in self.cells[range].iter_mut().enumerate() {
-            let new = target(index, *cell);
-            *cell = match permit {
-                Permit::Whole | Permit::DoneThenOff => new,
-                Permit::Torn(seed) => mix(*cell, new, seed, index as u64),
-                Permit::Nothing => *cell,
-            };
+        self.leave_marginal(range, &change, seed);
+        Err(power_is_off())
+    }
+
+    fn heal(&mut self, range: &Range<usize>, change: &Change<'_>) {
+        if let Change::Erase = change {
+            self.marginal.retain(|cells| !cells.is_inside(range));
         }
-        match permit {
-            Permit::Whole => Ok(()),
-            Permit::Torn(_) | Permit::DoneThenOff | Permit::Nothing => off(),
+    }
+
+    fn leave_marginal(&mut self, range: Range<usize>, change: &Change<'_>, seed: u64) {
+        let page = self.geometry.page.as_usize();
+        let block = self.geometry.erase_block.as_usize();
+        match change {
+            Change::Erase => self.marginal.push(Marginal::new(range, seed)),
+            Change::Program(_) => self
+                .marginal
+                .extend(pages_of(&range, page, block).map(|cells| Marginal::new(cells, seed))),
         }
     }
 
@@ -164,7 +146,7 @@ impl SimNor {
         operation: FlashOperation,
         at: Offset,
         length: usize,
-    ) -> Result<std::ops::Range<usize>, FlashError> {
+    ) -> Result<Range<usize>, FlashError> {
         let wanted = Region::new(at, Size::bytes(length as u64));
         if !self.geometry.whole().contains(&wanted) {
             let outside = io::Error::new(io::ErrorKind::InvalidInput, "outside the chip");
@@ -174,13 +156,17 @@ impl SimNor {
     }
 }
 
-/// Each bit is the old or the new one, by the hash of seed and place (splitmix64).
-fn mix(old: u8, new: u8, seed: u64, index: u64) -> u8 {
-    let mut z = seed.wrapping_add(index.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    let choose_new = (z ^ (z >> 31)) as u8;
-    (old & !choose_new) | (new & choose_new)
+impl Wear {
+    /// Counts a change of `cells` that is about to be made.
+    fn add(&mut self, change: &Change<'_>, cells: &[u8]) {
+        match change {
+            Change::Erase => self.erases += 1,
+            Change::Program(data) => {
+                self.bytes_programmed += data.len() as u64;
+                self.bits_not_set += u64::from(change::asks_for_a_lost_bit(cells, data));
+            }
+        }
+    }
 }
 
 impl ReadFlash for SimNor {
@@ -189,18 +175,15 @@ impl ReadFlash for SimNor {
     }
 
     fn read(&mut self, at: Offset, buffer: &mut [u8]) -> Result<(), FlashError> {
-        let range = self.range(FlashOperation::Read, at, buffer.len())?;
-        if matches!(self.power, Power::Off) {
-            let gone = io::Error::new(io::ErrorKind::NotConnected, "power is off");
-            return Err(FlashError::new(
-                FlashOperation::Read,
-                at,
-                buffer.len(),
-                gone,
-            ));
-        }
+        let length = buffer.len();
+        let fail = |source| FlashError::new(FlashOperation::Read, at, length, source);
+        let range = self.range(FlashOperation::Read, at, length)?;
+        self.power.check().map_err(fail)?;
         buffer.copy_from_slice(&self.cells[range.clone()]);
-        self.wear.bytes_read += buffer.len() as u64;
+        self.wear.bytes_read += length as u64;
+        for cells in &mut self.marginal {
+            cells.disturb(&range, buffer);
+        }
         for fault in &self.faults {
             match *fault {
                 Fault::UnreadableAt(bad) if range.contains(&bad.as_usize()) => {
@@ -219,25 +202,20 @@ impl ReadFlash for SimNor {
 
 impl Flash for SimNor {
     fn erase(&mut self, block: Offset) -> Result<(), FlashError> {
-        let size = self.geometry.erase_block.as_usize();
+        let length = self.geometry.erase_block.as_usize();
+        let fail = |source| FlashError::new(FlashOperation::Erase, block, length, source);
         if !block.is_aligned_to(self.geometry.erase_block) {
             let crooked = io::Error::new(io::ErrorKind::InvalidInput, "not the start of a block");
-            return Err(FlashError::new(FlashOperation::Erase, block, size, crooked));
+            return Err(fail(crooked));
         }
-        self.wear.erases += 1;
-        self.change(FlashOperation::Erase, block, size, |_, _| 0xFF)
+        let range = self.range(FlashOperation::Erase, block, length)?;
+        self.change(range, Change::Erase).map_err(fail)
     }
 
     fn program(&mut self, at: Offset, data: &[u8]) -> Result<(), FlashError> {
+        let fail = |source| FlashError::new(FlashOperation::Program, at, data.len(), source);
         let range = self.range(FlashOperation::Program, at, data.len())?;
-        self.wear.bytes_programmed += data.len() as u64;
-        let sets_a_bit = |(cell, wanted): (&u8, &u8)| wanted & !cell != 0;
-        if self.cells[range].iter().zip(data).any(sets_a_bit) {
-            self.wear.bits_not_set += 1;
-        }
-        self.change(FlashOperation::Program, at, data.len(), |i, cell| {
-            cell & data[i]
-        })
+        self.change(range, Change::Program(data)).map_err(fail)
     }
 }
 
@@ -300,19 +278,19 @@ mod tests {
         #[case] may_hold: fn(u8) -> bool,
     ) {
         let mut nor = chip();
-        nor.fail_power_after(1, cut);
+        nor.power().fail_after(1, cut);
         nor.erase(Offset::ZERO).unwrap();
         assert!(nor.erase(Offset::bytes(4096)).is_err());
         assert!(nor.content()[4096..8192].iter().all(|byte| may_hold(*byte)));
         assert!(nor.read(Offset::ZERO, &mut [0]).is_err());
-        nor.power_on();
+        nor.power().turn_on();
         assert!(nor.read(Offset::ZERO, &mut [0]).is_ok());
     }
 
     #[test]
     fn a_torn_erase_leaves_a_mix() {
         let mut nor = chip();
-        nor.fail_power_after(0, Cut::Torn { seed: 1 });
+        nor.power().fail_after(0, Cut::Torn { seed: 1 });
         assert!(nor.erase(Offset::ZERO).is_err());
         let block = &nor.content()[..4096];
         assert!(block.iter().any(|byte| *byte != 0xA5) && block.iter().any(|byte| *byte != 0xFF));
@@ -327,5 +305,67 @@ mod tests {
         let mut two = [0; 2];
         nor.read(Offset::bytes(299), &mut two).unwrap();
         assert_eq!(two, [0xA5, 0xB5]);
+    }
+
+    fn read(nor: &mut SimNor, at: u64, length: usize) -> Vec<u8> {
+        let mut buffer = vec![0; length];
+        nor.read(Offset::bytes(at), &mut buffer).unwrap();
+        buffer
+    }
+
+    /// Whether what stands there ever reads back other than it is.
+    fn wavers(nor: &mut SimNor, at: u64, length: usize) -> bool {
+        let there = nor.content()[at as usize..][..length].to_vec();
+        (0..8).any(|_| read(nor, at, length) != there)
+    }
+
+    const ERASE: fn(&mut SimNor) -> Result<(), FlashError> = |nor| nor.erase(Offset::bytes(4096));
+    const PROGRAM: fn(&mut SimNor) -> Result<(), FlashError> =
+        |nor| nor.program(Offset::bytes(4096 + 250), &[0; 10]);
+
+    #[rstest]
+    #[case::torn_erase(ERASE, Cut::Torn { seed: 1 }, 4096..8192)]
+    #[case::torn_program(PROGRAM, Cut::Torn { seed: 1 }, 4096..4608)]
+    #[case::erased_but_unheard(ERASE, Cut::DoneUnacknowledged, 4096..8192)]
+    #[case::programmed_but_unheard(PROGRAM, Cut::DoneUnacknowledged, 4096..4608)]
+    #[case::no_erase(ERASE, Cut::NotStarted, 0..0)]
+    #[case::no_program(PROGRAM, Cut::NotStarted, 0..0)]
+    fn a_cut_leaves_the_cells_in_flight_marginal(
+        #[case] operation: fn(&mut SimNor) -> Result<(), FlashError>,
+        #[case] cut: Cut,
+        #[case] marginal: Range<u64>,
+    ) {
+        let mut nor = chip();
+        nor.power().fail_after(0, cut);
+        operation(&mut nor).unwrap_err();
+        nor.power().turn_on();
+        assert_eq!(nor.has_marginal_cells(), !marginal.is_empty());
+        for page in (0..16 * 1024).step_by(256) {
+            assert_eq!(
+                wavers(&mut nor, page, 256),
+                marginal.contains(&page),
+                "{page}"
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_but_erasing_the_block_to_the_end_heals_marginal_cells() {
+        let mut nor = chip();
+        nor.power().fail_after(0, Cut::DoneUnacknowledged);
+        ERASE(&mut nor).unwrap_err();
+        nor.power().turn_on();
+        PROGRAM(&mut nor).unwrap();
+        nor.erase(Offset::ZERO).unwrap();
+        assert!(
+            wavers(&mut nor, 4096, 4096),
+            "programming, or erasing elsewhere"
+        );
+        nor.power().fail_after(0, Cut::Torn { seed: 2 });
+        ERASE(&mut nor).unwrap_err();
+        nor.power().turn_on();
+        assert!(wavers(&mut nor, 4096, 4096), "an erase that is cut");
+        ERASE(&mut nor).unwrap();
+        assert!(!nor.has_marginal_cells() && !wavers(&mut nor, 4096, 4096));
     }
 }

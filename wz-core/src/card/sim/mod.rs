@@ -1,0 +1,814 @@
+//! A simulated card for tests on the host: fills up, lies, is pulled, loses power.
+
+mod disk;
+mod names;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind, Read, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::{Card, CardError, CardFile, CardOperation, CardPath, Entry, EntryKind, SECTOR, Space};
+use crate::sim::{Cut, Power, power_is_off};
+use crate::units::{Offset, Size};
+use disk::{Disk, Fate, torn_sector};
+use names::{NameChange, Node, leaf, parent};
+
+/// What is wrong with the card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SimFault {
+    /// Every change is refused.
+    ReadOnly,
+    /// What is written after this many bytes is reported as written and lost.
+    DropsWritesAfter(Size),
+    /// One bit of the byte after this many written ones is stored wrong.
+    FlipsABitAfter(Size),
+    /// Pulled out once this many bytes were written: everything fails from then on.
+    PulledAfter(Size),
+    /// Renaming is reported as done, seen until the next sync, and lost.
+    LosesNewNames,
+}
+
+/// A card in memory. Clones share it, as two programs share a card.
+#[derive(Clone, Debug)]
+pub struct SimCard(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    disk: Disk,
+    capacity: Size,
+    faults: Vec<SimFault>,
+    /// Bytes written so far.
+    written: u64,
+    power: Power,
+    /// How many of the supply's cuts this card has felt.
+    cuts_felt: usize,
+}
+
+const CLUSTER: Size = Size::kib(4);
+
+impl SimCard {
+    /// An empty card with a power supply of its own.
+    pub fn new(capacity: Size) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            disk: Disk::default(),
+            capacity,
+            faults: Vec::new(),
+            written: 0,
+            power: Power::new(),
+            cuts_felt: 0,
+        })))
+    }
+
+    /// Puts a file on it, with the folders above; synced, like all that is on it so far.
+    #[must_use]
+    pub fn with(self, path: &CardPath, content: &[u8]) -> Self {
+        {
+            let disk = &mut self.state().disk;
+            add_folders(disk, &path.parent(), Fate::Done);
+            let number = disk.add_file();
+            disk.append(number, content, content);
+            disk.change_names(put(path, Node::File(number)), Fate::Done);
+            disk.sync();
+        }
+        self
+    }
+
+    /// Hangs it on `power`.
+    #[must_use]
+    pub fn powered_by(self, power: &Power) -> Self {
+        {
+            let mut state = self.state();
+            state.cuts_felt = power.cuts_since(0).len();
+            state.power = power.clone();
+        }
+        self
+    }
+
+    /// Another card that holds the same, without faults, on a power supply of its own.
+    #[must_use]
+    pub fn duplicate(&self) -> Self {
+        let state = self.state();
+        let duplicate = Self::new(state.capacity);
+        duplicate.state().disk = state.disk.clone();
+        duplicate
+    }
+
+    /// The power supply that it hangs on.
+    pub fn power(&self) -> Power {
+        self.state().power.clone()
+    }
+
+    /// Breaks it, besides what is broken already.
+    pub fn break_it(&self, fault: SimFault) {
+        self.state().faults.push(fault);
+    }
+
+    /// All files with what the card kept of them.
+    pub fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        let disk = &self.state().disk;
+        let file = |(path, node): (&String, Node)| match node {
+            Node::File(number) => {
+                let stored = &disk.numbered(number)?.stored;
+                Some((path.clone(), stored.to_vec()))
+            }
+            Node::Folder => None,
+        };
+        disk.kept_names().iter().filter_map(file).collect()
+    }
+
+    /// All folders that the card kept.
+    pub fn folders(&self) -> Vec<String> {
+        let names = self.state().disk.kept_names();
+        let folders = names.iter().filter(|(_, node)| *node == Node::Folder);
+        folders.map(|(path, _)| path.clone()).collect()
+    }
+
+    /// The card as it is after the power cuts so far.
+    fn state(&self) -> MutexGuard<'_, State> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.feel_cuts();
+        state
+    }
+
+    fn change<T>(
+        &self,
+        operation: CardOperation,
+        path: &CardPath,
+        apply: impl FnOnce(&mut State, Fate) -> io::Result<T>,
+    ) -> Result<T, CardError> {
+        self.state()
+            .change(apply)
+            .map_err(|source| CardError::new(operation, path, source))
+    }
+}
+
+impl State {
+    fn feel_cuts(&mut self) {
+        for cut in self.power.cuts_since(self.cuts_felt) {
+            self.disk.lose_power(cut);
+            self.cuts_felt += 1;
+        }
+    }
+
+    fn has(&self, fault: SimFault) -> bool {
+        self.faults.contains(&fault)
+    }
+
+    fn check(&self) -> io::Result<()> {
+        self.power.check()?;
+        let is_pulled = self.faults.iter().any(
+            |fault| matches!(fault, SimFault::PulledAfter(limit) if self.written >= limit.get()),
+        );
+        match is_pulled {
+            true => Err(io::Error::new(ErrorKind::NotConnected, "the card is gone")),
+            false => Ok(()),
+        }
+    }
+
+    fn change<T>(&mut self, apply: impl FnOnce(&mut Self, Fate) -> io::Result<T>) -> io::Result<T> {
+        self.check()?;
+        if self.has(SimFault::ReadOnly) {
+            let refused = "the card is read-only";
+            return Err(io::Error::new(ErrorKind::ReadOnlyFilesystem, refused));
+        }
+        let fate = match self.power.begin_change()? {
+            None => return apply(self, Fate::Done),
+            Some(Cut::NotStarted) => None,
+            Some(Cut::Torn { seed }) => Some(Fate::Torn { seed }),
+            Some(Cut::DoneUnacknowledged) => Some(Fate::Done),
+        };
+        if let Some(fate) = fate {
+            // Nobody is there to hear whether it went well.
+            let _ = apply(self, fate);
+        }
+        self.feel_cuts();
+        Err(power_is_off())
+    }
+
+    fn used(&self) -> u64 {
+        let clusters = |node| match node {
+            Node::Folder => CLUSTER.get(),
+            Node::File(number) => {
+                let file = self.disk.numbered(number);
+                let length = file.map_or(0, |file| file.cached.len());
+                Size::bytes(length as u64).round_up(CLUSTER).get()
+            }
+        };
+        let names = self.disk.names().iter();
+        names.map(|(_, node)| clusters(node)).sum()
+    }
+
+    fn append(&mut self, number: usize, bytes: &[u8], fate: Fate) -> io::Result<()> {
+        if self.used() + bytes.len() as u64 > self.capacity.get() {
+            return Err(is_full());
+        }
+        let nothing = vec![0; bytes.len()];
+        let stored = self.as_stored(bytes, &nothing, fate);
+        self.disk.append(number, bytes, &stored);
+        Ok(())
+    }
+
+    /// What the card makes of `bytes` where it held `old`.
+    fn as_stored<'a>(&mut self, bytes: &'a [u8], old: &'a [u8], fate: Fate) -> Cow<'a, [u8]> {
+        let start = self.written;
+        self.written += bytes.len() as u64;
+        if fate == Fate::Lost {
+            return Cow::Borrowed(old);
+        }
+        let mut stored = Cow::Borrowed(bytes);
+        for fault in &self.faults {
+            match *fault {
+                SimFault::DropsWritesAfter(limit) => {
+                    let kept = limit.get().saturating_sub(start).min(bytes.len() as u64) as usize;
+                    stored.to_mut()[kept..].copy_from_slice(&old[kept..]);
+                }
+                SimFault::FlipsABitAfter(place) if place.get() >= start => {
+                    let at = Size::bytes(place.get() - start).as_usize();
+                    if let Some(byte) = stored.to_mut().get_mut(at) {
+                        *byte ^= 0x04;
+                    }
+                }
+                _ => {}
+            }
+        }
+        stored
+    }
+
+    fn replace_sector(
+        &mut self,
+        path: &str,
+        sector: u32,
+        bytes: &[u8; SECTOR],
+        fate: Fate,
+    ) -> io::Result<()> {
+        let file = self.disk.file(path).ok_or(ErrorKind::NotFound)?;
+        let from = sector as usize * SECTOR;
+        let old = file.stored.get(from..from + SECTOR);
+        let old = old.ok_or(ErrorKind::UnexpectedEof)?.to_vec();
+        let stored = match fate {
+            Fate::Torn { seed } => Cow::Owned(torn_sector(&old, bytes, seed)),
+            Fate::Done | Fate::Lost => self.as_stored(bytes, &old, fate),
+        };
+        self.disk.overwrite(path, from, &stored);
+        match *stored == *bytes {
+            true => Ok(()),
+            false => Err(io::Error::other("the card shows something else")),
+        }
+    }
+}
+
+fn put(path: &CardPath, node: Node) -> NameChange {
+    let path = path.as_str().to_owned();
+    NameChange::Put { path, node }
+}
+
+fn add_folders(disk: &mut Disk, folder: &CardPath, fate: Fate) {
+    let mut at = CardPath::root();
+    for part in folder.as_str().split('/').filter(|part| !part.is_empty()) {
+        at = at.join(part);
+        if disk.names().get(at.as_str()).is_none() {
+            disk.change_names(put(&at, Node::Folder), fate);
+        }
+    }
+}
+
+fn is_full() -> io::Error {
+    io::Error::new(ErrorKind::StorageFull, "no space left on the card")
+}
+
+impl Card for SimCard {
+    fn is_present(&mut self) -> bool {
+        self.state().check().is_ok()
+    }
+
+    fn space(&mut self) -> Result<Space, CardError> {
+        let state = self.state();
+        let answer = state
+            .check()
+            .map_err(|source| CardError::new(CardOperation::Space, &CardPath::root(), source));
+        let free = Size::bytes(state.capacity.get().saturating_sub(state.used()));
+        answer.map(|()| Space {
+            free,
+            cluster: CLUSTER,
+        })
+    }
+
+    fn entries(&mut self, folder: &CardPath) -> Result<Option<Vec<Entry>>, CardError> {
+        let state = self.state();
+        let fail = |source| CardError::new(CardOperation::Read, folder, source);
+        state.check().map_err(fail)?;
+        match state.disk.names().get(folder.as_str()) {
+            None => return Ok(None),
+            Some(Node::File(_)) => return Err(fail(ErrorKind::NotADirectory.into())),
+            Some(Node::Folder) => {}
+        }
+        let names = state.disk.names().iter();
+        let direct = names.filter(|(path, _)| parent(path) == folder.as_str());
+        Ok(Some(
+            direct
+                .map(|(path, node)| entry(&state.disk, leaf(path), node))
+                .collect(),
+        ))
+    }
+
+    fn read(&mut self, file: &CardPath, limit: Size) -> Result<Option<Vec<u8>>, CardError> {
+        let state = self.state();
+        let fail = |source| CardError::new(CardOperation::Read, file, source);
+        state.check().map_err(fail)?;
+        if state.disk.names().is_folder(file.as_str()) {
+            return Err(fail(ErrorKind::IsADirectory.into()));
+        }
+        Ok(state.disk.file(file.as_str()).map(|content| {
+            let length = content.cached.len().min(limit.as_usize().saturating_add(1));
+            content.cached[..length].to_vec()
+        }))
+    }
+
+    fn create_folder(&mut self, folder: &CardPath) -> Result<(), CardError> {
+        self.change(CardOperation::Create, folder, |state, fate| {
+            let mut at = folder.clone();
+            while at != CardPath::root() {
+                if state.disk.file(at.as_str()).is_some() {
+                    return Err(ErrorKind::NotADirectory.into());
+                }
+                at = at.parent();
+            }
+            add_folders(&mut state.disk, folder, fate);
+            Ok(())
+        })
+    }
+
+    fn create(&mut self, file: &CardPath) -> Result<Box<dyn CardFile>, CardError> {
+        let number = self.change(CardOperation::Create, file, |state, fate| {
+            let names = state.disk.names();
+            if !names.is_folder(parent(file.as_str())) {
+                return Err(ErrorKind::NotFound.into());
+            }
+            if names.is_folder(file.as_str()) {
+                return Err(ErrorKind::IsADirectory.into());
+            }
+            let number = state.disk.add_file();
+            state.disk.change_names(put(file, Node::File(number)), fate);
+            Ok(number)
+        })?;
+        let card = self.clone();
+        Ok(Box::new(SimFile { card, number }))
+    }
+
+    fn read_at(&mut self, file: &CardPath, at: Offset, buffer: &mut [u8]) -> Result<(), CardError> {
+        let state = self.state();
+        let fail = |source| CardError::new(CardOperation::Read, file, source);
+        state.check().map_err(fail)?;
+        let Some(content) = state.disk.file(file.as_str()) else {
+            return Err(fail(ErrorKind::NotFound.into()));
+        };
+        let from = at.as_usize();
+        let range = from..from.saturating_add(buffer.len());
+        let Some(bytes) = content.cached.get(range) else {
+            return Err(fail(ErrorKind::UnexpectedEof.into()));
+        };
+        buffer.copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn write_sector(
+        &mut self,
+        file: &CardPath,
+        sector: u32,
+        bytes: &[u8; SECTOR],
+    ) -> Result<(), CardError> {
+        self.change(CardOperation::Write, file, |state, fate| {
+            state.replace_sector(file.as_str(), sector, bytes, fate)
+        })
+    }
+
+    fn read_back(&mut self, file: &CardPath) -> Result<Box<dyn Read + Send>, CardError> {
+        let state = self.state();
+        let fail = |source| CardError::new(CardOperation::Read, file, source);
+        state.check().map_err(fail)?;
+        let content = state.disk.file(file.as_str());
+        let content = content.ok_or_else(|| fail(ErrorKind::NotFound.into()))?;
+        Ok(Box::new(ReadBack {
+            card: self.clone(),
+            bytes: Arc::clone(&content.stored),
+            at: 0,
+        }))
+    }
+
+    fn rename(&mut self, from: &CardPath, to: &CardPath) -> Result<(), CardError> {
+        self.change(CardOperation::Rename, from, |state, fate| {
+            let names = state.disk.names();
+            if names.get(from.as_str()).is_none() || !names.is_folder(parent(to.as_str())) {
+                return Err(ErrorKind::NotFound.into());
+            }
+            if names.is_folder(to.as_str()) {
+                return Err(ErrorKind::AlreadyExists.into());
+            }
+            let fate = match state.has(SimFault::LosesNewNames) {
+                true => Fate::Lost,
+                false => fate,
+            };
+            let (from, to) = (from.as_str().to_owned(), to.as_str().to_owned());
+            state.disk.change_names(NameChange::Move { from, to }, fate);
+            Ok(())
+        })
+    }
+
+    fn remove_file(&mut self, file: &CardPath) -> Result<(), CardError> {
+        self.change(CardOperation::Remove, file, |state, fate| {
+            remove(&mut state.disk, file, fate)
+        })
+    }
+
+    fn remove_folder(&mut self, folder: &CardPath) -> Result<(), CardError> {
+        self.change(CardOperation::Remove, folder, |state, fate| {
+            remove(&mut state.disk, folder, fate)
+        })
+    }
+
+    fn sync(&mut self) -> Result<(), CardError> {
+        self.change(CardOperation::Sync, &CardPath::root(), |state, fate| {
+            if fate == Fate::Done {
+                state.disk.sync();
+            }
+            Ok(())
+        })
+    }
+}
+
+fn remove(disk: &mut Disk, path: &CardPath, fate: Fate) -> io::Result<()> {
+    disk.names().get(path.as_str()).ok_or(ErrorKind::NotFound)?;
+    let path = path.as_str().to_owned();
+    disk.change_names(NameChange::Remove { path }, fate);
+    Ok(())
+}
+
+fn entry(disk: &Disk, name: &str, node: Node) -> Entry {
+    let kind = match node {
+        Node::Folder => EntryKind::Folder,
+        Node::File(number) => {
+            let length = disk.numbered(number).map_or(0, |file| file.cached.len());
+            EntryKind::File(Size::bytes(length as u64))
+        }
+    };
+    Entry {
+        name: name.to_owned(),
+        kind,
+    }
+}
+
+struct SimFile {
+    card: SimCard,
+    number: usize,
+}
+
+impl Write for SimFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let number = self.number;
+        self.card
+            .state()
+            .change(|state, fate| state.append(number, bytes, fate))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.card.state().check()
+    }
+}
+
+/// What was finished is as much at risk as before: a card promises nothing before it is synced.
+impl CardFile for SimFile {
+    fn finish(self: Box<Self>) -> io::Result<()> {
+        self.card.state().change(|_, _| Ok(()))
+    }
+}
+
+/// What the card kept of a file when it was opened.
+struct ReadBack {
+    card: SimCard,
+    bytes: Arc<Vec<u8>>,
+    at: usize,
+}
+
+impl Read for ReadBack {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.card.state().check()?;
+        let count = (&self.bytes[self.at..]).read(buffer)?;
+        self.at += count;
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rename_for_good;
+    use super::*;
+    use crate::flash::{Flash, Geometry, SimNor};
+    use rstest::rstest;
+    use std::collections::BTreeSet;
+    use std::time::{Duration, Instant};
+
+    fn write(card: &mut SimCard, path: &CardPath, bytes: &[u8]) -> io::Result<()> {
+        let mut file = card.create(path).map_err(|error| error.source)?;
+        file.write_all(bytes)?;
+        file.finish()
+    }
+
+    fn read_back(card: &mut SimCard, path: &CardPath) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        card.read_back(path)
+            .unwrap()
+            .read_to_end(&mut bytes)
+            .unwrap();
+        bytes
+    }
+
+    #[test]
+    fn a_lying_card_shows_its_loss_only_on_read_back() {
+        let mut card = SimCard::new(Size::mib(1));
+        card.break_it(SimFault::DropsWritesAfter(Size::bytes(2)));
+        let path = CardPath::root().join("f");
+        write(&mut card, &path, &[1, 2, 3, 4]).unwrap();
+        assert_eq!(
+            card.read(&path, Size::kib(1)).unwrap(),
+            Some(vec![1, 2, 3, 4])
+        );
+        assert_eq!(read_back(&mut card, &path), [1, 2, 0, 0]);
+    }
+
+    #[test]
+    fn a_cut_loses_what_was_not_synced() {
+        let mut card = SimCard::new(Size::mib(1));
+        let (kept, lost) = (CardPath::root().join("kept"), CardPath::root().join("lost"));
+        write(&mut card, &kept, &[1]).unwrap();
+        card.sync().unwrap();
+        card.power().fail_after(1, Cut::NotStarted);
+        assert!(write(&mut card, &lost, &[2]).is_err());
+        assert!(card.sync().is_err());
+        card.power().turn_on();
+        assert_eq!(card.files().into_keys().collect::<Vec<_>>(), ["kept"]);
+    }
+
+    #[test]
+    fn a_full_card_refuses_and_says_so() {
+        let mut card = SimCard::new(Size::kib(8));
+        let path = CardPath::root().join("f");
+        let error = write(&mut card, &path, &[0; 9000]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::StorageFull);
+    }
+
+    #[test]
+    fn a_new_name_that_the_card_loses_is_an_error() {
+        let (old, new) = (CardPath::root().join("old"), CardPath::root().join("new"));
+        let mut card = SimCard::new(Size::mib(1)).with(&old, &[7]);
+        card.break_it(SimFault::LosesNewNames);
+        assert!(rename_for_good(&mut card, &old, &new).is_err());
+        let mut good = SimCard::new(Size::mib(1)).with(&old, &[7]);
+        rename_for_good(&mut good, &old, &new).unwrap();
+        assert_eq!(good.files().into_keys().collect::<Vec<_>>(), ["new"]);
+    }
+
+    #[test]
+    fn renaming_a_folder_takes_its_files_along() {
+        let from = CardPath::root().join("a");
+        let mut card = SimCard::new(Size::mib(1)).with(&from.join("x"), &[7]);
+        card.rename(&from, &CardPath::root().join("b")).unwrap();
+        assert_eq!(card.files(), BTreeMap::from([("b/x".to_owned(), vec![7])]));
+    }
+
+    fn file(name: &str) -> CardPath {
+        CardPath::root().join(name)
+    }
+
+    /// A card with a synced file `old`, and with changes of every kind that are not synced.
+    fn card_with_unsynced_changes(power: &Power) -> SimCard {
+        let mut card = SimCard::new(Size::mib(1))
+            .with(&file("old"), b"old")
+            .with(&file("gone"), b"gone")
+            .with(&file("journal"), &[0; 2 * SECTOR])
+            .powered_by(power);
+        card.create_folder(&file("folder")).unwrap();
+        write(&mut card, &file("folder/new"), b"new").unwrap();
+        write(&mut card, &file("partial"), b"newer").unwrap();
+        card.rename(&file("partial"), &file("old")).unwrap();
+        card.remove_file(&file("gone")).unwrap();
+        card
+    }
+
+    fn names(card: &SimCard) -> Vec<String> {
+        card.files().into_keys().collect()
+    }
+
+    fn chip() -> SimNor {
+        SimNor::blank(Geometry {
+            size: Size::kib(16),
+            erase_block: Size::kib(4),
+            page: Size::bytes(256),
+        })
+    }
+
+    const SYNCED: [&str; 3] = ["gone", "journal", "old"];
+    const UNSYNCED: [&str; 3] = ["folder/new", "journal", "old"];
+
+    #[rstest]
+    fn a_cut_in_any_change_of_either_device_loses_or_keeps_all_that_was_not_synced(
+        #[values((Cut::NotStarted, SYNCED, b"old".as_slice()), (Cut::DoneUnacknowledged, UNSYNCED, b"newer".as_slice()))]
+        (cut, left, content): (Cut, [&str; 3], &[u8]),
+        #[values(
+            |_: &mut SimCard, chip: &mut SimNor| chip.erase(Offset::ZERO).is_err(),
+            |_: &mut SimCard, chip: &mut SimNor| chip.program(Offset::ZERO, &[0]).is_err(),
+            |card: &mut SimCard, _: &mut SimNor| card.sync().is_err(),
+            |card: &mut SimCard, _: &mut SimNor| card.create_folder(&file("empty")).is_err(),
+            |card: &mut SimCard, _: &mut SimNor| card.write_sector(&file("journal"), 1, &[9; SECTOR]).is_err(),
+        )]
+        change: fn(&mut SimCard, &mut SimNor) -> bool,
+    ) {
+        let power = Power::new();
+        let mut card = card_with_unsynced_changes(&power);
+        let mut chip = chip().powered_by(&power);
+        power.fail_after(0, cut);
+        assert!(change(&mut card, &mut chip), "it does not succeed");
+        power.turn_on();
+        assert_eq!(names(&card), left);
+        assert_eq!(
+            card.read(&file("old"), Size::kib(1)).unwrap().unwrap(),
+            content
+        );
+    }
+
+    #[test]
+    fn a_torn_cut_leaves_parts_and_what_was_synced_and_every_part_is_seen_with_some_seed() {
+        let mut seen = BTreeSet::new();
+        for seed in 0..500 {
+            let power = Power::new();
+            let card = card_with_unsynced_changes(&power);
+            let mut chip = chip().powered_by(&power);
+            power.fail_after(0, Cut::Torn { seed });
+            assert!(chip.erase(Offset::ZERO).is_err());
+            power.turn_on();
+            let files = card.files();
+            assert_eq!(files["journal"], [0; 2 * SECTOR]);
+            seen.insert(names(&card));
+            let old = &files["old"];
+            let is_part = old == b"old" || b"newer".starts_with(old);
+            assert!(is_part || old.len() == 5, "{old:?}");
+        }
+        for names in [
+            &SYNCED[..],
+            &UNSYNCED,
+            &["gone", "journal", "old", "partial"],
+            &["folder/new", "gone", "journal", "old", "partial"],
+            &["folder/new", "gone", "journal", "old"],
+        ] {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            assert!(seen.contains(&names), "{names:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_synced_is_truncated_lost_or_overwritten_at_its_end_only() {
+        let mut lengths = BTreeSet::new();
+        let mut with_garbage = 0;
+        for seed in 0..200 {
+            let mut card = SimCard::new(Size::mib(1));
+            let mut log = card.create(&file("log")).unwrap();
+            log.write_all(&[1; 100]).unwrap();
+            card.sync().unwrap();
+            log.write_all(&[2; 100]).unwrap();
+            card.power().fail_after(0, Cut::Torn { seed });
+            assert!(log.finish().is_err());
+            card.power().turn_on();
+            let log = &card.files()["log"];
+            assert_eq!(log[..100], [1; 100], "synced");
+            let garbage = log[100..].iter().filter(|byte| **byte != 2).count();
+            assert!(garbage == 0 || log.len() == 200);
+            with_garbage += u32::from(garbage > 0);
+            lengths.insert(log.len());
+        }
+        assert!(lengths.len() > 50 && with_garbage > 20);
+    }
+
+    #[rstest]
+    #[case(Cut::NotStarted, |sector: &[u8]| sector == [0; SECTOR])]
+    #[case(Cut::DoneUnacknowledged, |sector: &[u8]| sector == [9; SECTOR])]
+    #[case(Cut::Torn { seed: 1 }, |sector: &[u8]| {
+        let new = sector.iter().take_while(|byte| **byte == 9).count();
+        (1..SECTOR).contains(&new) && sector[new..].iter().all(|byte| *byte == 0)
+    })]
+    fn a_sector_in_flight_is_old_or_new_or_both_and_its_neighbour_is_untouched(
+        #[case] cut: Cut,
+        #[case] may_hold: fn(&[u8]) -> bool,
+    ) {
+        let mut card = SimCard::new(Size::mib(1)).with(&file("journal"), &[0; 2 * SECTOR]);
+        card.power().fail_after(0, cut);
+        assert!(
+            card.write_sector(&file("journal"), 1, &[9; SECTOR])
+                .is_err()
+        );
+        card.power().turn_on();
+        let journal = &card.files()["journal"];
+        assert_eq!(journal[..SECTOR], [0; SECTOR]);
+        assert!(may_hold(&journal[SECTOR..]), "{journal:?}");
+    }
+
+    #[test]
+    fn a_sector_that_was_written_needs_no_sync() {
+        let mut card = SimCard::new(Size::mib(1)).with(&file("journal"), &[0; 2 * SECTOR]);
+        card.write_sector(&file("journal"), 1, &[9; SECTOR])
+            .unwrap();
+        card.power().fail_after(0, Cut::NotStarted);
+        assert!(card.sync().is_err());
+        card.power().turn_on();
+        let mut sector = [0; SECTOR];
+        card.read_at(&file("journal"), Offset::bytes(SECTOR as u64), &mut sector)
+            .unwrap();
+        assert_eq!(sector, [9; SECTOR]);
+        assert!(
+            card.write_sector(&file("journal"), 2, &[9; SECTOR])
+                .is_err(),
+            "no such sector"
+        );
+    }
+
+    #[test]
+    fn nothing_works_without_power() {
+        let power = Power::new();
+        let mut card = card_with_unsynced_changes(&power);
+        let mut chip = chip().powered_by(&power);
+        let mut open = card.create(&file("open")).unwrap();
+        let mut reader = card.read_back(&file("old")).unwrap();
+        power.fail_after(0, Cut::DoneUnacknowledged);
+        assert!(chip.erase(Offset::ZERO).is_err());
+        let counted = power.operations();
+        let root = CardPath::root();
+        let refused = [
+            card.space().map(drop),
+            card.entries(&root).map(drop),
+            card.read(&file("old"), Size::kib(1)).map(drop),
+            card.read_at(&file("old"), Offset::ZERO, &mut [0]),
+            card.read_back(&file("old")).map(drop),
+            card.create(&file("x")).map(drop),
+            card.create_folder(&file("x")),
+            card.write_sector(&file("journal"), 0, &[0; SECTOR]),
+            card.rename(&file("old"), &file("x")),
+            card.remove_file(&file("old")),
+            card.remove_folder(&file("folder")),
+            card.sync(),
+        ];
+        let kinds = refused.map(|result| result.unwrap_err().source.kind());
+        assert!(
+            kinds.iter().all(|kind| *kind == ErrorKind::NotConnected),
+            "{kinds:?}"
+        );
+        assert!(!card.is_present());
+        assert!(reader.read(&mut [0]).is_err());
+        assert!(open.write(&[0]).is_err() && open.flush().is_err() && open.finish().is_err());
+        assert_eq!(power.operations(), counted);
+    }
+
+    #[test]
+    fn every_change_counts_once() {
+        let power = Power::new();
+        let mut card = SimCard::new(Size::mib(1))
+            .with(&file("j"), &[0; SECTOR])
+            .powered_by(&power);
+        card.create_folder(&file("a")).unwrap();
+        write(&mut card, &file("a/b"), b"created, appended, finished").unwrap();
+        card.rename(&file("a/b"), &file("c")).unwrap();
+        card.write_sector(&file("j"), 0, &[1; SECTOR]).unwrap();
+        card.remove_file(&file("c")).unwrap();
+        card.remove_folder(&file("a")).unwrap();
+        card.sync().unwrap();
+        assert_eq!(power.operations(), 9);
+        card.read(&file("j"), Size::kib(1)).unwrap();
+        card.entries(&CardPath::root()).unwrap();
+        assert_eq!(power.operations(), 9, "looking is no change");
+    }
+
+    #[test]
+    fn a_duplicate_is_a_card_of_its_own() {
+        let card = SimCard::new(Size::mib(1)).with(&file("a"), &[1; SECTOR]);
+        let mut other = card.duplicate();
+        other.write_sector(&file("a"), 0, &[2; SECTOR]).unwrap();
+        other.remove_file(&file("a")).unwrap();
+        assert_eq!(
+            card.files(),
+            BTreeMap::from([("a".to_owned(), vec![1; SECTOR])])
+        );
+        assert_eq!(card.power().operations(), 0);
+    }
+
+    /// Suites make a hundred thousand runs of hundreds of changes each.
+    #[test]
+    fn what_a_sync_costs_does_not_depend_on_what_is_on_the_card() {
+        let mut card = SimCard::new(Size::mib(64));
+        for number in 0..20 {
+            card = card.with(&file(&number.to_string()), &[7; 64 * 1024]);
+        }
+        let start = Instant::now();
+        (0..10_000).for_each(|_| card.sync().unwrap());
+        let took = start.elapsed();
+        assert!(took < Duration::from_millis(100), "{took:?}");
+    }
+}
