@@ -8,26 +8,13 @@ use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Card, CardError, CardFile, CardOperation, CardPath, Entry, EntryKind, SECTOR, Space};
-use crate::sim::{Cut, Power, power_is_off};
+use super::{
+    Card, CardError, CardFile, CardOperation, CardPath, Entry, EntryKind, SECTOR, SimFault, Space,
+};
+use crate::sim::{Cut, Faults, Noise, Power, power_is_off};
 use crate::units::{Offset, Size};
 use disk::{Disk, Fate, torn_sector};
 use names::{NameChange, Node, leaf, parent};
-
-/// What is wrong with the card.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SimFault {
-    /// Every change is refused.
-    ReadOnly,
-    /// What is written after this many bytes is reported as written and lost.
-    DropsWritesAfter(Size),
-    /// One bit of the byte after this many written ones is stored wrong.
-    FlipsABitAfter(Size),
-    /// Pulled out once this many bytes were written: everything fails from then on.
-    PulledAfter(Size),
-    /// Renaming is reported as done, seen until the next sync, and lost.
-    LosesNewNames,
-}
 
 /// A card in memory. Clones share it, as two programs share a card.
 #[derive(Clone, Debug)]
@@ -37,7 +24,7 @@ pub struct SimCard(Arc<Mutex<State>>);
 struct State {
     disk: Disk,
     capacity: Size,
-    faults: Vec<SimFault>,
+    faults: Faults<SimFault>,
     /// Bytes written so far.
     written: u64,
     power: Power,
@@ -53,7 +40,7 @@ impl SimCard {
         Self(Arc::new(Mutex::new(State {
             disk: Disk::default(),
             capacity,
-            faults: Vec::new(),
+            faults: Faults::default(),
             written: 0,
             power: Power::new(),
             cuts_felt: 0,
@@ -101,7 +88,7 @@ impl SimCard {
 
     /// Breaks it, besides what is broken already.
     pub fn break_it(&self, fault: SimFault) {
-        self.state().faults.push(fault);
+        self.state().faults.add(fault);
     }
 
     /// All files with what the card kept of them.
@@ -131,6 +118,14 @@ impl SimCard {
         state
     }
 
+    fn look<T>(
+        &self,
+        path: &CardPath,
+        at: impl FnOnce(&mut State) -> io::Result<T>,
+    ) -> Result<T, CardError> {
+        at(&mut self.state()).map_err(|source| CardError::new(CardOperation::Read, path, source))
+    }
+
     fn change<T>(
         &self,
         operation: CardOperation,
@@ -152,12 +147,12 @@ impl State {
     }
 
     fn has(&self, fault: SimFault) -> bool {
-        self.faults.contains(&fault)
+        self.faults.lasting().any(|other| other == fault)
     }
 
     fn check(&self) -> io::Result<()> {
         self.power.check()?;
-        let is_pulled = self.faults.iter().any(
+        let is_pulled = self.faults.lasting().any(
             |fault| matches!(fault, SimFault::PulledAfter(limit) if self.written >= limit.get()),
         );
         match is_pulled {
@@ -173,7 +168,10 @@ impl State {
             return Err(io::Error::new(ErrorKind::ReadOnlyFilesystem, refused));
         }
         let fate = match self.power.begin_change()? {
-            None => return apply(self, Fate::Done),
+            None => {
+                let fate = self.fate_under_power()?;
+                return apply(self, fate);
+            }
             Some(Cut::NotStarted) => None,
             Some(Cut::Torn { seed }) => Some(Fate::Torn { seed }),
             Some(Cut::DoneUnacknowledged) => Some(Fate::Done),
@@ -184,6 +182,58 @@ impl State {
         }
         self.feel_cuts();
         Err(power_is_off())
+    }
+
+    fn fate_under_power(&mut self) -> io::Result<Fate> {
+        let struck = self.faults.strike(|fault| {
+            matches!(
+                fault,
+                SimFault::FailsWrite { .. } | SimFault::IgnoresWrite { .. }
+            )
+        });
+        match struck {
+            Some(SimFault::FailsWrite { .. }) => Err(io::Error::other("simulated write error")),
+            Some(SimFault::IgnoresWrite { .. }) => Ok(Fate::Lost),
+            _ => Ok(Fate::Done),
+        }
+    }
+
+    /// Begins a read; tells what will be wrong with what it returns.
+    fn begin_read(&mut self) -> io::Result<Option<Flaw>> {
+        self.check()?;
+        let struck = self.faults.strike(|fault| {
+            matches!(
+                fault,
+                SimFault::FailsRead { .. }
+                    | SimFault::FlipsOnRead { .. }
+                    | SimFault::ShortRead { .. }
+            )
+        });
+        match struck {
+            Some(SimFault::FailsRead { .. }) => Err(io::Error::other("simulated read error")),
+            Some(SimFault::FlipsOnRead { .. }) => Ok(Some(Flaw::WrongBit)),
+            Some(SimFault::ShortRead { .. }) => Ok(Some(Flaw::Short)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Refuses what needs room when there is none for `bytes` more.
+    fn check_room(&self, bytes: usize) -> io::Result<()> {
+        let has_room = self.used() + bytes as u64 <= self.capacity.get();
+        match has_room && !self.has(SimFault::Full) {
+            true => Ok(()),
+            false => Err(io::Error::new(
+                ErrorKind::StorageFull,
+                "no space left on the card",
+            )),
+        }
+    }
+
+    fn free(&self) -> Size {
+        match self.has(SimFault::Full) {
+            true => Size::ZERO,
+            false => Size::bytes(self.capacity.get().saturating_sub(self.used())),
+        }
     }
 
     fn used(&self) -> u64 {
@@ -200,9 +250,7 @@ impl State {
     }
 
     fn append(&mut self, number: usize, bytes: &[u8], fate: Fate) -> io::Result<()> {
-        if self.used() + bytes.len() as u64 > self.capacity.get() {
-            return Err(is_full());
-        }
+        self.check_room(bytes.len())?;
         let nothing = vec![0; bytes.len()];
         let stored = self.as_stored(bytes, &nothing, fate);
         self.disk.append(number, bytes, &stored);
@@ -217,8 +265,8 @@ impl State {
             return Cow::Borrowed(old);
         }
         let mut stored = Cow::Borrowed(bytes);
-        for fault in &self.faults {
-            match *fault {
+        for fault in self.faults.lasting() {
+            match fault {
                 SimFault::DropsWritesAfter(limit) => {
                     let kept = limit.get().saturating_sub(start).min(bytes.len() as u64) as usize;
                     stored.to_mut()[kept..].copy_from_slice(&old[kept..]);
@@ -231,6 +279,12 @@ impl State {
                 }
                 _ => {}
             }
+        }
+        let struck = self
+            .faults
+            .strike(|fault| matches!(fault, SimFault::FlipsOnWrite { .. }));
+        if struck.is_some() {
+            Noise::new(start).flip_a_bit(stored.to_mut());
         }
         stored
     }
@@ -258,6 +312,26 @@ impl State {
     }
 }
 
+/// What is wrong with what a read returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flaw {
+    WrongBit,
+    Short,
+}
+
+impl Flaw {
+    /// Applies it to what was read whole or not at all.
+    fn spoil(self, bytes: &mut [u8]) -> io::Result<()> {
+        match self {
+            Self::WrongBit => {
+                Noise::new(bytes.len() as u64).flip_a_bit(bytes);
+                Ok(())
+            }
+            Self::Short => Err(ErrorKind::UnexpectedEof.into()),
+        }
+    }
+}
+
 fn put(path: &CardPath, node: Node) -> NameChange {
     let path = path.as_str().to_owned();
     NameChange::Put { path, node }
@@ -273,10 +347,6 @@ fn add_folders(disk: &mut Disk, folder: &CardPath, fate: Fate) {
     }
 }
 
-fn is_full() -> io::Error {
-    io::Error::new(ErrorKind::StorageFull, "no space left on the card")
-}
-
 impl Card for SimCard {
     fn is_present(&mut self) -> bool {
         self.state().check().is_ok()
@@ -287,42 +357,41 @@ impl Card for SimCard {
         let answer = state
             .check()
             .map_err(|source| CardError::new(CardOperation::Space, &CardPath::root(), source));
-        let free = Size::bytes(state.capacity.get().saturating_sub(state.used()));
         answer.map(|()| Space {
-            free,
+            free: state.free(),
             cluster: CLUSTER,
         })
     }
 
     fn entries(&mut self, folder: &CardPath) -> Result<Option<Vec<Entry>>, CardError> {
-        let state = self.state();
-        let fail = |source| CardError::new(CardOperation::Read, folder, source);
-        state.check().map_err(fail)?;
-        match state.disk.names().get(folder.as_str()) {
-            None => return Ok(None),
-            Some(Node::File(_)) => return Err(fail(ErrorKind::NotADirectory.into())),
-            Some(Node::Folder) => {}
-        }
-        let names = state.disk.names().iter();
-        let direct = names.filter(|(path, _)| parent(path) == folder.as_str());
-        Ok(Some(
-            direct
-                .map(|(path, node)| entry(&state.disk, leaf(path), node))
-                .collect(),
-        ))
+        self.look(folder, |state| {
+            state.check()?;
+            match state.disk.names().get(folder.as_str()) {
+                None => return Ok(None),
+                Some(Node::File(_)) => return Err(ErrorKind::NotADirectory.into()),
+                Some(Node::Folder) => {}
+            }
+            let names = state.disk.names().iter();
+            let direct = names.filter(|(path, _)| parent(path) == folder.as_str());
+            let entries = direct.map(|(path, node)| entry(&state.disk, leaf(path), node));
+            Ok(Some(entries.collect()))
+        })
     }
 
     fn read(&mut self, file: &CardPath, limit: Size) -> Result<Option<Vec<u8>>, CardError> {
-        let state = self.state();
-        let fail = |source| CardError::new(CardOperation::Read, file, source);
-        state.check().map_err(fail)?;
-        if state.disk.names().is_folder(file.as_str()) {
-            return Err(fail(ErrorKind::IsADirectory.into()));
-        }
-        Ok(state.disk.file(file.as_str()).map(|content| {
+        self.look(file, |state| {
+            let flaw = state.begin_read()?;
+            if state.disk.names().is_folder(file.as_str()) {
+                return Err(ErrorKind::IsADirectory.into());
+            }
+            let Some(content) = state.disk.file(file.as_str()) else {
+                return Ok(None);
+            };
             let length = content.cached.len().min(limit.as_usize().saturating_add(1));
-            content.cached[..length].to_vec()
-        }))
+            let mut bytes = content.cached[..length].to_vec();
+            flaw.map_or(Ok(()), |flaw| flaw.spoil(&mut bytes))?;
+            Ok(Some(bytes))
+        })
     }
 
     fn create_folder(&mut self, folder: &CardPath) -> Result<(), CardError> {
@@ -334,6 +403,7 @@ impl Card for SimCard {
                 }
                 at = at.parent();
             }
+            state.check_room(0)?;
             add_folders(&mut state.disk, folder, fate);
             Ok(())
         })
@@ -348,6 +418,7 @@ impl Card for SimCard {
             if names.is_folder(file.as_str()) {
                 return Err(ErrorKind::IsADirectory.into());
             }
+            state.check_room(0)?;
             let number = state.disk.add_file();
             state.disk.change_names(put(file, Node::File(number)), fate);
             Ok(number)
@@ -357,19 +428,14 @@ impl Card for SimCard {
     }
 
     fn read_at(&mut self, file: &CardPath, at: Offset, buffer: &mut [u8]) -> Result<(), CardError> {
-        let state = self.state();
-        let fail = |source| CardError::new(CardOperation::Read, file, source);
-        state.check().map_err(fail)?;
-        let Some(content) = state.disk.file(file.as_str()) else {
-            return Err(fail(ErrorKind::NotFound.into()));
-        };
-        let from = at.as_usize();
-        let range = from..from.saturating_add(buffer.len());
-        let Some(bytes) = content.cached.get(range) else {
-            return Err(fail(ErrorKind::UnexpectedEof.into()));
-        };
-        buffer.copy_from_slice(bytes);
-        Ok(())
+        self.look(file, |state| {
+            let flaw = state.begin_read()?;
+            let content = state.disk.file(file.as_str()).ok_or(ErrorKind::NotFound)?;
+            let range = at.as_usize()..at.as_usize().saturating_add(buffer.len());
+            let bytes = content.cached.get(range).ok_or(ErrorKind::UnexpectedEof)?;
+            buffer.copy_from_slice(bytes);
+            flaw.map_or(Ok(()), |flaw| flaw.spoil(buffer))
+        })
     }
 
     fn write_sector(
@@ -384,16 +450,19 @@ impl Card for SimCard {
     }
 
     fn read_back(&mut self, file: &CardPath) -> Result<Box<dyn Read + Send>, CardError> {
-        let state = self.state();
-        let fail = |source| CardError::new(CardOperation::Read, file, source);
-        state.check().map_err(fail)?;
-        let content = state.disk.file(file.as_str());
-        let content = content.ok_or_else(|| fail(ErrorKind::NotFound.into()))?;
-        Ok(Box::new(ReadBack {
-            card: self.clone(),
-            bytes: Arc::clone(&content.stored),
-            at: 0,
-        }))
+        let bytes = self.look(file, |state| {
+            let flaw = state.begin_read()?;
+            let content = state.disk.file(file.as_str()).ok_or(ErrorKind::NotFound)?;
+            let mut bytes = Arc::clone(&content.stored);
+            match flaw {
+                None => {}
+                Some(Flaw::Short) => Arc::make_mut(&mut bytes).truncate(content.stored.len() / 2),
+                Some(flaw) => flaw.spoil(Arc::make_mut(&mut bytes).as_mut_slice())?,
+            }
+            Ok(bytes)
+        })?;
+        let card = self.clone();
+        Ok(Box::new(ReadBack { card, bytes, at: 0 }))
     }
 
     fn rename(&mut self, from: &CardPath, to: &CardPath) -> Result<(), CardError> {
@@ -810,5 +879,191 @@ mod tests {
         (0..10_000).for_each(|_| card.sync().unwrap());
         let took = start.elapsed();
         assert!(took < Duration::from_millis(100), "{took:?}");
+    }
+
+    fn card_with_two_sectors() -> SimCard {
+        SimCard::new(Size::mib(1)).with(&file("j"), &[7; 2 * SECTOR])
+    }
+
+    type Reading = fn(&mut SimCard) -> io::Result<Vec<u8>>;
+
+    const READ: Reading = |card| {
+        let bytes = card
+            .read(&file("j"), Size::kib(9))
+            .map_err(|error| error.source);
+        Ok(bytes?.unwrap())
+    };
+    const READ_AT: Reading = |card| {
+        let mut bytes = vec![0; 2 * SECTOR];
+        let done = card.read_at(&file("j"), Offset::ZERO, &mut bytes);
+        done.map_err(|error| error.source).map(|()| bytes)
+    };
+    const READ_BACK: Reading = |card| {
+        let mut bytes = Vec::new();
+        let mut open = card.read_back(&file("j")).map_err(|error| error.source)?;
+        open.read_to_end(&mut bytes).map(|_| bytes)
+    };
+
+    #[rstest]
+    fn a_read_fault_strikes_the_nth_read_and_no_other(
+        #[values(READ, READ_AT, READ_BACK)] read: Reading,
+        #[values(
+            SimFault::FailsRead { nth: 2 },
+            SimFault::FlipsOnRead { nth: 2 },
+            SimFault::ShortRead { nth: 2 },
+        )]
+        fault: SimFault,
+    ) {
+        let mut card = card_with_two_sectors();
+        card.break_it(fault);
+        let right = vec![7; 2 * SECTOR];
+        assert_eq!(read(&mut card).unwrap(), right);
+        match (fault, read(&mut card)) {
+            (SimFault::FlipsOnRead { .. }, Ok(bytes)) => {
+                let wrong = bytes.iter().map(|byte| (byte ^ 7).count_ones());
+                assert_eq!((bytes.len(), wrong.sum::<u32>()), (2 * SECTOR, 1));
+            }
+            (SimFault::ShortRead { .. }, Ok(bytes)) => assert_eq!(bytes, [7; SECTOR]),
+            (SimFault::ShortRead { .. }, Err(error)) => {
+                assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
+            }
+            (_, result) => drop(result.unwrap_err()),
+        }
+        assert_eq!(read(&mut card).unwrap(), right);
+    }
+
+    type Writing = fn(&mut SimCard) -> io::Result<()>;
+
+    const CREATE: Writing = |card| {
+        card.create(&file("x"))
+            .map(drop)
+            .map_err(|error| error.source)
+    };
+    const APPEND: Writing = |card| write(card, &file("new"), b"content");
+    const FOLDER: Writing = |card| card.create_folder(&file("f")).map_err(|error| error.source);
+    const RENAME: Writing = |card| {
+        card.rename(&file("j"), &file("k"))
+            .map_err(|error| error.source)
+    };
+    const REMOVE: Writing = |card| card.remove_file(&file("j")).map_err(|error| error.source);
+    const REPLACE: Writing = |card| {
+        card.write_sector(&file("j"), 0, &[8; SECTOR])
+            .map_err(|error| error.source)
+    };
+    const SYNC: Writing = |card| card.sync().map_err(|error| error.source);
+
+    #[rstest]
+    fn a_write_that_fails_changes_nothing(
+        #[values(CREATE, FOLDER, RENAME, REMOVE, REPLACE, SYNC)] write: Writing,
+    ) {
+        let mut card = card_with_two_sectors();
+        card.break_it(SimFault::FailsWrite { nth: 1 });
+        assert!(write(&mut card).is_err());
+        assert_eq!(card.files(), card_with_two_sectors().files());
+        assert!(card.folders().is_empty());
+        write(&mut card).unwrap();
+    }
+
+    #[rstest]
+    fn an_ignored_name_is_seen_until_the_next_sync(
+        #[values(CREATE, FOLDER, RENAME, REMOVE)] write: Writing,
+    ) {
+        let root = CardPath::root();
+        let mut card = card_with_two_sectors();
+        let before = card.entries(&root).unwrap();
+        card.break_it(SimFault::IgnoresWrite { nth: 1 });
+        write(&mut card).unwrap();
+        assert_ne!(card.entries(&root).unwrap(), before);
+        assert_eq!(
+            card.files(),
+            card_with_two_sectors().files(),
+            "not on the card"
+        );
+        card.sync().unwrap();
+        assert_eq!(card.entries(&root).unwrap(), before);
+    }
+
+    #[test]
+    fn an_ignored_append_shows_on_read_back() {
+        let mut card = card_with_two_sectors();
+        card.break_it(SimFault::IgnoresWrite { nth: 2 });
+        APPEND(&mut card).unwrap();
+        let seen = card.read(&file("new"), Size::kib(1)).unwrap();
+        assert_eq!(seen.as_deref(), Some(b"content".as_slice()));
+        assert_eq!(read_back(&mut card, &file("new")), [0; 7]);
+    }
+
+    #[test]
+    fn an_ignored_sync_leaves_everything_at_risk() {
+        let mut card = card_with_two_sectors();
+        card.break_it(SimFault::IgnoresWrite { nth: 4 });
+        APPEND(&mut card).unwrap();
+        SYNC(&mut card).unwrap();
+        card.power().fail_after(0, Cut::NotStarted);
+        SYNC(&mut card).unwrap_err();
+        card.power().turn_on();
+        assert_eq!(names(&card), ["j"]);
+    }
+
+    #[rstest]
+    #[case::ignored(SimFault::IgnoresWrite { nth: 1 }, 7 ^ 8)]
+    #[case::dropped(SimFault::DropsWritesAfter(Size::ZERO), 7 ^ 8)]
+    #[case::flipped(SimFault::FlipsOnWrite { nth: 1 }, 0)]
+    fn a_sector_that_the_card_does_not_keep_is_an_error(
+        #[case] fault: SimFault,
+        #[case] wrong_in_most_bytes: u8,
+    ) {
+        let mut card = card_with_two_sectors();
+        card.break_it(fault);
+        assert!(REPLACE(&mut card).is_err());
+        let stored = &card.files()["j"];
+        let like = |byte: &&u8| **byte ^ 8 == wrong_in_most_bytes;
+        assert!(stored[..SECTOR].iter().filter(like).count() >= SECTOR - 1);
+        assert_ne!(stored[..SECTOR], [8; SECTOR]);
+        assert_eq!(stored[SECTOR..], [7; SECTOR]);
+    }
+
+    #[test]
+    fn a_flipped_bit_shows_on_read_back_only() {
+        let mut card = card_with_two_sectors();
+        card.break_it(SimFault::FlipsOnWrite { nth: 1 });
+        APPEND(&mut card).unwrap();
+        let seen = card.read(&file("new"), Size::kib(1)).unwrap();
+        assert_eq!(seen.as_deref(), Some(b"content".as_slice()));
+        let stored = read_back(&mut card, &file("new"));
+        let wrong = stored
+            .iter()
+            .zip(b"content")
+            .map(|(a, b)| (a ^ b).count_ones());
+        assert_eq!(wrong.sum::<u32>(), 1);
+    }
+
+    #[rstest]
+    #[case::create(CREATE, false)]
+    #[case::append(APPEND, false)]
+    #[case::folder(FOLDER, false)]
+    #[case::rename(RENAME, true)]
+    #[case::replace(REPLACE, true)]
+    #[case::sync(SYNC, true)]
+    #[case::remove(REMOVE, true)]
+    fn a_full_card_takes_what_needs_no_room(#[case] write: Writing, #[case] is_taken: bool) {
+        let mut card = card_with_two_sectors();
+        card.break_it(SimFault::Full);
+        assert_eq!(card.space().unwrap().free, Size::ZERO);
+        match write(&mut card) {
+            Ok(()) => assert!(is_taken),
+            Err(error) => assert!(!is_taken && error.kind() == ErrorKind::StorageFull),
+        }
+    }
+
+    #[test]
+    fn a_card_can_be_broken_in_several_ways() {
+        let mut card = card_with_two_sectors();
+        card.break_it(SimFault::LosesNewNames);
+        card.break_it(SimFault::FailsWrite { nth: 2 });
+        RENAME(&mut card).unwrap();
+        SYNC(&mut card).unwrap_err();
+        SYNC(&mut card).unwrap();
+        assert_eq!(names(&card), ["j"]);
     }
 }
