@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::{
     Card, CardError, CardFile, CardOperation, CardPath, Entry, EntryKind, SECTOR, SimFault, Space,
 };
-use crate::sim::{Cut, Faults, Noise, Power, power_is_off};
+use crate::sim::{Cut, Did, Faults, Noise, Power, Trace, power_is_off};
 use crate::units::{Offset, Size};
 use disk::{Disk, Fate, torn_sector};
 use names::{NameChange, Node, leaf, parent};
@@ -30,6 +30,7 @@ struct State {
     power: Power,
     /// How many of the supply's cuts this card has felt.
     cuts_felt: usize,
+    trace: Option<Trace>,
 }
 
 const CLUSTER: Size = Size::kib(4);
@@ -44,6 +45,7 @@ impl SimCard {
             written: 0,
             power: Power::new(),
             cuts_felt: 0,
+            trace: None,
         })))
     }
 
@@ -72,7 +74,14 @@ impl SimCard {
         self
     }
 
-    /// Another card that holds the same, without faults, on a power supply of its own.
+    /// Notes in `trace` what is done with it.
+    #[must_use]
+    pub fn traced_by(self, trace: &Trace) -> Self {
+        self.state().trace = Some(trace.clone());
+        self
+    }
+
+    /// Another card that holds the same, without faults and trace, on a power supply of its own.
     #[must_use]
     pub fn duplicate(&self) -> Self {
         let state = self.state();
@@ -130,10 +139,11 @@ impl SimCard {
         &self,
         operation: CardOperation,
         path: &CardPath,
+        did: impl FnOnce() -> Did,
         apply: impl FnOnce(&mut State, Fate) -> io::Result<T>,
     ) -> Result<T, CardError> {
         self.state()
-            .change(apply)
+            .change(did, apply)
             .map_err(|source| CardError::new(operation, path, source))
     }
 }
@@ -161,7 +171,17 @@ impl State {
         }
     }
 
-    fn change<T>(&mut self, apply: impl FnOnce(&mut Self, Fate) -> io::Result<T>) -> io::Result<T> {
+    fn record(&self, did: impl FnOnce() -> Did) {
+        if let Some(trace) = &self.trace {
+            trace.add(did());
+        }
+    }
+
+    fn change<T>(
+        &mut self,
+        did: impl FnOnce() -> Did,
+        apply: impl FnOnce(&mut Self, Fate) -> io::Result<T>,
+    ) -> io::Result<T> {
         self.check()?;
         if self.has(SimFault::ReadOnly) {
             let refused = "the card is read-only";
@@ -170,7 +190,9 @@ impl State {
         let fate = match self.power.begin_change()? {
             None => {
                 let fate = self.fate_under_power()?;
-                return apply(self, fate);
+                let done = apply(self, fate)?;
+                self.record(did);
+                return Ok(done);
             }
             Some(Cut::NotStarted) => None,
             Some(Cut::Torn { seed }) => Some(Fate::Torn { seed }),
@@ -390,12 +412,14 @@ impl Card for SimCard {
             let length = content.cached.len().min(limit.as_usize().saturating_add(1));
             let mut bytes = content.cached[..length].to_vec();
             flaw.map_or(Ok(()), |flaw| flaw.spoil(&mut bytes))?;
+            state.record(|| Did::ReadCard(file.to_string()));
             Ok(Some(bytes))
         })
     }
 
     fn create_folder(&mut self, folder: &CardPath) -> Result<(), CardError> {
-        self.change(CardOperation::Create, folder, |state, fate| {
+        let did = || Did::Created(folder.to_string());
+        self.change(CardOperation::Create, folder, did, |state, fate| {
             let mut at = folder.clone();
             while at != CardPath::root() {
                 if state.disk.file(at.as_str()).is_some() {
@@ -410,7 +434,8 @@ impl Card for SimCard {
     }
 
     fn create(&mut self, file: &CardPath) -> Result<Box<dyn CardFile>, CardError> {
-        let number = self.change(CardOperation::Create, file, |state, fate| {
+        let did = || Did::Created(file.to_string());
+        let number = self.change(CardOperation::Create, file, did, |state, fate| {
             let names = state.disk.names();
             if !names.is_folder(parent(file.as_str())) {
                 return Err(ErrorKind::NotFound.into());
@@ -424,7 +449,8 @@ impl Card for SimCard {
             Ok(number)
         })?;
         let card = self.clone();
-        Ok(Box::new(SimFile { card, number }))
+        let path = file.clone();
+        Ok(Box::new(SimFile { card, number, path }))
     }
 
     fn read_at(&mut self, file: &CardPath, at: Offset, buffer: &mut [u8]) -> Result<(), CardError> {
@@ -434,7 +460,9 @@ impl Card for SimCard {
             let range = at.as_usize()..at.as_usize().saturating_add(buffer.len());
             let bytes = content.cached.get(range).ok_or(ErrorKind::UnexpectedEof)?;
             buffer.copy_from_slice(bytes);
-            flaw.map_or(Ok(()), |flaw| flaw.spoil(buffer))
+            flaw.map_or(Ok(()), |flaw| flaw.spoil(buffer))?;
+            state.record(|| Did::ReadCard(file.to_string()));
+            Ok(())
         })
     }
 
@@ -444,7 +472,12 @@ impl Card for SimCard {
         sector: u32,
         bytes: &[u8; SECTOR],
     ) -> Result<(), CardError> {
-        self.change(CardOperation::Write, file, |state, fate| {
+        let did = || Did::WroteSector {
+            file: file.to_string(),
+            sector,
+            bytes: bytes.to_vec(),
+        };
+        self.change(CardOperation::Write, file, did, |state, fate| {
             state.replace_sector(file.as_str(), sector, bytes, fate)
         })
     }
@@ -459,6 +492,7 @@ impl Card for SimCard {
                 Some(Flaw::Short) => Arc::make_mut(&mut bytes).truncate(content.stored.len() / 2),
                 Some(flaw) => flaw.spoil(Arc::make_mut(&mut bytes).as_mut_slice())?,
             }
+            state.record(|| Did::ReadBack(file.to_string()));
             Ok(bytes)
         })?;
         let card = self.clone();
@@ -466,7 +500,11 @@ impl Card for SimCard {
     }
 
     fn rename(&mut self, from: &CardPath, to: &CardPath) -> Result<(), CardError> {
-        self.change(CardOperation::Rename, from, |state, fate| {
+        let did = || Did::Renamed {
+            from: from.to_string(),
+            to: to.to_string(),
+        };
+        self.change(CardOperation::Rename, from, did, |state, fate| {
             let names = state.disk.names();
             if names.get(from.as_str()).is_none() || !names.is_folder(parent(to.as_str())) {
                 return Err(ErrorKind::NotFound.into());
@@ -485,24 +523,32 @@ impl Card for SimCard {
     }
 
     fn remove_file(&mut self, file: &CardPath) -> Result<(), CardError> {
-        self.change(CardOperation::Remove, file, |state, fate| {
+        let did = || Did::Removed(file.to_string());
+        self.change(CardOperation::Remove, file, did, |state, fate| {
             remove(&mut state.disk, file, fate)
         })
     }
 
     fn remove_folder(&mut self, folder: &CardPath) -> Result<(), CardError> {
-        self.change(CardOperation::Remove, folder, |state, fate| {
+        let did = || Did::Removed(folder.to_string());
+        self.change(CardOperation::Remove, folder, did, |state, fate| {
             remove(&mut state.disk, folder, fate)
         })
     }
 
     fn sync(&mut self) -> Result<(), CardError> {
-        self.change(CardOperation::Sync, &CardPath::root(), |state, fate| {
-            if fate == Fate::Done {
-                state.disk.sync();
-            }
-            Ok(())
-        })
+        let root = CardPath::root();
+        self.change(
+            CardOperation::Sync,
+            &root,
+            || Did::Synced,
+            |state, fate| {
+                if fate == Fate::Done {
+                    state.disk.sync();
+                }
+                Ok(())
+            },
+        )
     }
 }
 
@@ -530,14 +576,14 @@ fn entry(disk: &Disk, name: &str, node: Node) -> Entry {
 struct SimFile {
     card: SimCard,
     number: usize,
+    path: CardPath,
 }
 
 impl Write for SimFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let number = self.number;
-        self.card
-            .state()
-            .change(|state, fate| state.append(number, bytes, fate))?;
+        let did = || Did::Appended(self.path.to_string());
+        let append = |state: &mut State, fate| state.append(self.number, bytes, fate);
+        self.card.state().change(did, append)?;
         Ok(bytes.len())
     }
 
@@ -549,7 +595,8 @@ impl Write for SimFile {
 /// What was finished is as much at risk as before: a card promises nothing before it is synced.
 impl CardFile for SimFile {
     fn finish(self: Box<Self>) -> io::Result<()> {
-        self.card.state().change(|_, _| Ok(()))
+        let did = || Did::Finished(self.path.to_string());
+        self.card.state().change(did, |_, _| Ok(()))
     }
 }
 
@@ -573,7 +620,8 @@ impl Read for ReadBack {
 mod tests {
     use super::super::rename_for_good;
     use super::*;
-    use crate::flash::{Flash, Geometry, SimNor};
+    use crate::flash::{Flash, Geometry, ReadFlash, SimNor};
+    use crate::units::Region;
     use rstest::rstest;
     use std::collections::BTreeSet;
     use std::time::{Duration, Instant};
@@ -1065,5 +1113,72 @@ mod tests {
         SYNC(&mut card).unwrap_err();
         SYNC(&mut card).unwrap();
         assert_eq!(names(&card), ["j"]);
+    }
+
+    #[test]
+    fn a_trace_has_what_was_done_with_chip_and_card_in_order() {
+        let trace = Trace::new();
+        let mut card = card_with_two_sectors().traced_by(&trace);
+        let mut chip = chip().traced_by(&trace);
+        card.create_folder(&file("d")).unwrap();
+        write(&mut card, &file("d/a"), b"a").unwrap();
+        chip.erase(Offset::bytes(4096)).unwrap();
+        card.write_sector(&file("j"), 1, &[3; SECTOR]).unwrap();
+        chip.program(Offset::bytes(4096), &[0; 3]).unwrap();
+        chip.read(Offset::bytes(8), &mut [0; 2]).unwrap();
+        card.rename(&file("d/a"), &file("b")).unwrap();
+        card.sync().unwrap();
+        card.read(&file("b"), Size::kib(1)).unwrap();
+        card.read_at(&file("b"), Offset::ZERO, &mut [0]).unwrap();
+        read_back(&mut card, &file("b"));
+        card.remove_file(&file("b")).unwrap();
+        card.remove_folder(&file("d")).unwrap();
+        let done = [
+            Did::Created("d".into()),
+            Did::Created("d/a".into()),
+            Did::Appended("d/a".into()),
+            Did::Finished("d/a".into()),
+            Did::Erased(Offset::bytes(4096)),
+            Did::WroteSector {
+                file: "j".into(),
+                sector: 1,
+                bytes: vec![3; SECTOR],
+            },
+            Did::Programmed {
+                at: Offset::bytes(4096),
+                length: Size::bytes(3),
+            },
+            Did::ReadFlash(Region::new(Offset::bytes(8), Size::bytes(2))),
+            Did::Renamed {
+                from: "d/a".into(),
+                to: "b".into(),
+            },
+            Did::Synced,
+            Did::ReadCard("b".into()),
+            Did::ReadCard("b".into()),
+            Did::ReadBack("b".into()),
+            Did::Removed("b".into()),
+            Did::Removed("d".into()),
+        ];
+        assert_eq!(trace.entries(), done);
+    }
+
+    #[test]
+    fn a_trace_has_nothing_that_failed() {
+        let (trace, power) = (Trace::new(), Power::new());
+        let mut card = card_with_two_sectors().traced_by(&trace).powered_by(&power);
+        let mut chip = chip().traced_by(&trace).powered_by(&power);
+        assert!(card.remove_file(&file("nothing")).is_err());
+        assert!(card.read_back(&file("nothing")).is_err());
+        assert_eq!(card.read(&file("nothing"), Size::kib(1)).unwrap(), None);
+        assert!(card.write_sector(&file("j"), 9, &[3; SECTOR]).is_err());
+        assert!(chip.erase(Offset::bytes(1)).is_err());
+        power.fail_after(0, Cut::DoneUnacknowledged);
+        assert!(chip.program(Offset::ZERO, &[0]).is_err());
+        power.turn_on();
+        power.fail_after(0, Cut::DoneUnacknowledged);
+        assert!(card.sync().is_err());
+        assert!(chip.read(Offset::ZERO, &mut [0]).is_err());
+        assert_eq!(trace.entries(), []);
     }
 }

@@ -7,7 +7,7 @@ use std::io;
 use std::ops::Range;
 
 use super::{Fault, Flash, FlashError, FlashOperation, Geometry, ReadFlash};
-use crate::sim::{Cut, Faults, Noise, Power, hash, power_is_off};
+use crate::sim::{Cut, Did, Faults, Noise, Power, Trace, hash, power_is_off};
 use crate::units::{Offset, Region, Size};
 use change::Change;
 use marginal::{Marginal, pages_of};
@@ -27,7 +27,7 @@ pub struct Wear {
 
 /// A NOR chip in memory. Erased bytes are `0xFF`; programming can only clear bits.
 ///
-/// A clone has cells of its own, and hangs on the same power supply.
+/// A clone has cells of its own. It hangs on the same power supply, and notes in the same trace.
 #[derive(Clone, Debug)]
 pub struct SimNor {
     geometry: Geometry,
@@ -36,6 +36,7 @@ pub struct SimNor {
     faults: Faults<Fault>,
     power: Power,
     marginal: Vec<Marginal>,
+    trace: Option<Trace>,
 }
 
 impl SimNor {
@@ -54,6 +55,7 @@ impl SimNor {
             faults: Faults::default(),
             power: Power::new(),
             marginal: Vec::new(),
+            trace: None,
         }
     }
 
@@ -61,6 +63,13 @@ impl SimNor {
     #[must_use]
     pub fn powered_by(mut self, power: &Power) -> Self {
         self.power = power.clone();
+        self
+    }
+
+    /// Notes in `trace` what is done with it.
+    #[must_use]
+    pub fn traced_by(mut self, trace: &Trace) -> Self {
+        self.trace = Some(trace.clone());
         self
     }
 
@@ -141,6 +150,12 @@ impl SimNor {
             }
         };
         self.leave_marginal(range, &change, seed);
+    }
+
+    fn record(&self, did: Did) {
+        if let Some(trace) = &self.trace {
+            trace.add(did);
+        }
     }
 
     fn hold_stuck_bits(&mut self) {
@@ -231,6 +246,8 @@ impl ReadFlash for SimNor {
                 _ => {}
             }
         }
+        let region = Region::new(at, Size::bytes(length as u64));
+        self.record(Did::ReadFlash(region));
         Ok(())
     }
 }
@@ -252,13 +269,18 @@ impl Flash for SimNor {
             return Err(fail(crooked));
         }
         let range = self.range(FlashOperation::Erase, block, length)?;
-        self.change(range, Change::Erase).map_err(fail)
+        self.change(range, Change::Erase).map_err(fail)?;
+        self.record(Did::Erased(block));
+        Ok(())
     }
 
     fn program(&mut self, at: Offset, data: &[u8]) -> Result<(), FlashError> {
         let fail = |source| FlashError::new(FlashOperation::Program, at, data.len(), source);
         let range = self.range(FlashOperation::Program, at, data.len())?;
-        self.change(range, Change::Program(data)).map_err(fail)
+        self.change(range, Change::Program(data)).map_err(fail)?;
+        let length = Size::bytes(data.len() as u64);
+        self.record(Did::Programmed { at, length });
+        Ok(())
     }
 }
 
