@@ -13,9 +13,10 @@ use std::io::{self, Read, Write};
 use crate::event::Problem;
 use crate::units::{Offset, Size};
 
+pub use crate::sim::CardFault as SimFault;
 pub use dir::{DirCard, Platform};
 pub use path::CardPath;
-pub use sim::{SimCard, SimFault};
+pub use sim::SimCard;
 
 /// What a card writes at once, in bytes.
 pub const SECTOR: usize = 512;

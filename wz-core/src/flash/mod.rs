@@ -9,9 +9,9 @@ use std::io;
 use crate::event::Problem;
 use crate::units::{Offset, Region, Size};
 
-pub use crate::sim::Cut;
+pub use crate::sim::{Cut, FlashFault as Fault};
 pub use file_systems::{FileSystem, FileSystems};
-pub use sim::{Fault, SimNor, Wear};
+pub use sim::{SimNor, Wear};
 
 /// How a chip is divided. Known only at run time: one camera model carries chips of several makers.
 ///

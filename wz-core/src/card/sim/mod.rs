@@ -8,26 +8,13 @@ use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Card, CardError, CardFile, CardOperation, CardPath, Entry, EntryKind, SECTOR, Space};
-use crate::sim::{Cut, Power, power_is_off};
+use super::{
+    Card, CardError, CardFile, CardOperation, CardPath, Entry, EntryKind, SECTOR, SimFault, Space,
+};
+use crate::sim::{Cut, Did, Faults, Noise, Power, Trace, power_is_off};
 use crate::units::{Offset, Size};
 use disk::{Disk, Fate, torn_sector};
 use names::{NameChange, Node, leaf, parent};
-
-/// What is wrong with the card.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SimFault {
-    /// Every change is refused.
-    ReadOnly,
-    /// What is written after this many bytes is reported as written and lost.
-    DropsWritesAfter(Size),
-    /// One bit of the byte after this many written ones is stored wrong.
-    FlipsABitAfter(Size),
-    /// Pulled out once this many bytes were written: everything fails from then on.
-    PulledAfter(Size),
-    /// Renaming is reported as done, seen until the next sync, and lost.
-    LosesNewNames,
-}
 
 /// A card in memory. Clones share it, as two programs share a card.
 #[derive(Clone, Debug)]
@@ -37,12 +24,13 @@ pub struct SimCard(Arc<Mutex<State>>);
 struct State {
     disk: Disk,
     capacity: Size,
-    faults: Vec<SimFault>,
+    faults: Faults<SimFault>,
     /// Bytes written so far.
     written: u64,
     power: Power,
     /// How many of the supply's cuts this card has felt.
     cuts_felt: usize,
+    trace: Option<Trace>,
 }
 
 const CLUSTER: Size = Size::kib(4);
@@ -53,10 +41,11 @@ impl SimCard {
         Self(Arc::new(Mutex::new(State {
             disk: Disk::default(),
             capacity,
-            faults: Vec::new(),
+            faults: Faults::default(),
             written: 0,
             power: Power::new(),
             cuts_felt: 0,
+            trace: None,
         })))
     }
 
@@ -85,7 +74,14 @@ impl SimCard {
         self
     }
 
-    /// Another card that holds the same, without faults, on a power supply of its own.
+    /// Notes in `trace` what is done with it.
+    #[must_use]
+    pub fn traced_by(self, trace: &Trace) -> Self {
+        self.state().trace = Some(trace.clone());
+        self
+    }
+
+    /// Another card that holds the same, without faults and trace, on a power supply of its own.
     #[must_use]
     pub fn duplicate(&self) -> Self {
         let state = self.state();
@@ -101,7 +97,7 @@ impl SimCard {
 
     /// Breaks it, besides what is broken already.
     pub fn break_it(&self, fault: SimFault) {
-        self.state().faults.push(fault);
+        self.state().faults.add(fault);
     }
 
     /// All files with what the card kept of them.
@@ -131,14 +127,23 @@ impl SimCard {
         state
     }
 
+    fn look<T>(
+        &self,
+        path: &CardPath,
+        at: impl FnOnce(&mut State) -> io::Result<T>,
+    ) -> Result<T, CardError> {
+        at(&mut self.state()).map_err(|source| CardError::new(CardOperation::Read, path, source))
+    }
+
     fn change<T>(
         &self,
         operation: CardOperation,
         path: &CardPath,
+        did: impl FnOnce() -> Did,
         apply: impl FnOnce(&mut State, Fate) -> io::Result<T>,
     ) -> Result<T, CardError> {
         self.state()
-            .change(apply)
+            .change(did, apply)
             .map_err(|source| CardError::new(operation, path, source))
     }
 }
@@ -152,12 +157,12 @@ impl State {
     }
 
     fn has(&self, fault: SimFault) -> bool {
-        self.faults.contains(&fault)
+        self.faults.lasting().any(|other| other == fault)
     }
 
     fn check(&self) -> io::Result<()> {
         self.power.check()?;
-        let is_pulled = self.faults.iter().any(
+        let is_pulled = self.faults.lasting().any(
             |fault| matches!(fault, SimFault::PulledAfter(limit) if self.written >= limit.get()),
         );
         match is_pulled {
@@ -166,14 +171,29 @@ impl State {
         }
     }
 
-    fn change<T>(&mut self, apply: impl FnOnce(&mut Self, Fate) -> io::Result<T>) -> io::Result<T> {
+    fn record(&self, did: impl FnOnce() -> Did) {
+        if let Some(trace) = &self.trace {
+            trace.add(did());
+        }
+    }
+
+    fn change<T>(
+        &mut self,
+        did: impl FnOnce() -> Did,
+        apply: impl FnOnce(&mut Self, Fate) -> io::Result<T>,
+    ) -> io::Result<T> {
         self.check()?;
         if self.has(SimFault::ReadOnly) {
             let refused = "the card is read-only";
             return Err(io::Error::new(ErrorKind::ReadOnlyFilesystem, refused));
         }
         let fate = match self.power.begin_change()? {
-            None => return apply(self, Fate::Done),
+            None => {
+                let fate = self.fate_under_power()?;
+                let done = apply(self, fate)?;
+                self.record(did);
+                return Ok(done);
+            }
             Some(Cut::NotStarted) => None,
             Some(Cut::Torn { seed }) => Some(Fate::Torn { seed }),
             Some(Cut::DoneUnacknowledged) => Some(Fate::Done),
@@ -184,6 +204,58 @@ impl State {
         }
         self.feel_cuts();
         Err(power_is_off())
+    }
+
+    fn fate_under_power(&mut self) -> io::Result<Fate> {
+        let struck = self.faults.strike(|fault| {
+            matches!(
+                fault,
+                SimFault::FailsWrite { .. } | SimFault::IgnoresWrite { .. }
+            )
+        });
+        match struck {
+            Some(SimFault::FailsWrite { .. }) => Err(io::Error::other("simulated write error")),
+            Some(SimFault::IgnoresWrite { .. }) => Ok(Fate::Lost),
+            _ => Ok(Fate::Done),
+        }
+    }
+
+    /// Begins a read; tells what will be wrong with what it returns.
+    fn begin_read(&mut self) -> io::Result<Option<Flaw>> {
+        self.check()?;
+        let struck = self.faults.strike(|fault| {
+            matches!(
+                fault,
+                SimFault::FailsRead { .. }
+                    | SimFault::FlipsOnRead { .. }
+                    | SimFault::ShortRead { .. }
+            )
+        });
+        match struck {
+            Some(SimFault::FailsRead { .. }) => Err(io::Error::other("simulated read error")),
+            Some(SimFault::FlipsOnRead { .. }) => Ok(Some(Flaw::WrongBit)),
+            Some(SimFault::ShortRead { .. }) => Ok(Some(Flaw::Short)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Refuses what needs room when there is none for `bytes` more.
+    fn check_room(&self, bytes: usize) -> io::Result<()> {
+        let has_room = self.used() + bytes as u64 <= self.capacity.get();
+        match has_room && !self.has(SimFault::Full) {
+            true => Ok(()),
+            false => Err(io::Error::new(
+                ErrorKind::StorageFull,
+                "no space left on the card",
+            )),
+        }
+    }
+
+    fn free(&self) -> Size {
+        match self.has(SimFault::Full) {
+            true => Size::ZERO,
+            false => Size::bytes(self.capacity.get().saturating_sub(self.used())),
+        }
     }
 
     fn used(&self) -> u64 {
@@ -200,9 +272,7 @@ impl State {
     }
 
     fn append(&mut self, number: usize, bytes: &[u8], fate: Fate) -> io::Result<()> {
-        if self.used() + bytes.len() as u64 > self.capacity.get() {
-            return Err(is_full());
-        }
+        self.check_room(bytes.len())?;
         let nothing = vec![0; bytes.len()];
         let stored = self.as_stored(bytes, &nothing, fate);
         self.disk.append(number, bytes, &stored);
@@ -217,8 +287,8 @@ impl State {
             return Cow::Borrowed(old);
         }
         let mut stored = Cow::Borrowed(bytes);
-        for fault in &self.faults {
-            match *fault {
+        for fault in self.faults.lasting() {
+            match fault {
                 SimFault::DropsWritesAfter(limit) => {
                     let kept = limit.get().saturating_sub(start).min(bytes.len() as u64) as usize;
                     stored.to_mut()[kept..].copy_from_slice(&old[kept..]);
@@ -231,6 +301,12 @@ impl State {
                 }
                 _ => {}
             }
+        }
+        let struck = self
+            .faults
+            .strike(|fault| matches!(fault, SimFault::FlipsOnWrite { .. }));
+        if struck.is_some() {
+            Noise::new(start).flip_a_bit(stored.to_mut());
         }
         stored
     }
@@ -258,6 +334,26 @@ impl State {
     }
 }
 
+/// What is wrong with what a read returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flaw {
+    WrongBit,
+    Short,
+}
+
+impl Flaw {
+    /// Applies it to what was read whole or not at all.
+    fn spoil(self, bytes: &mut [u8]) -> io::Result<()> {
+        match self {
+            Self::WrongBit => {
+                Noise::new(bytes.len() as u64).flip_a_bit(bytes);
+                Ok(())
+            }
+            Self::Short => Err(ErrorKind::UnexpectedEof.into()),
+        }
+    }
+}
+
 fn put(path: &CardPath, node: Node) -> NameChange {
     let path = path.as_str().to_owned();
     NameChange::Put { path, node }
@@ -273,10 +369,6 @@ fn add_folders(disk: &mut Disk, folder: &CardPath, fate: Fate) {
     }
 }
 
-fn is_full() -> io::Error {
-    io::Error::new(ErrorKind::StorageFull, "no space left on the card")
-}
-
 impl Card for SimCard {
     fn is_present(&mut self) -> bool {
         self.state().check().is_ok()
@@ -287,46 +379,47 @@ impl Card for SimCard {
         let answer = state
             .check()
             .map_err(|source| CardError::new(CardOperation::Space, &CardPath::root(), source));
-        let free = Size::bytes(state.capacity.get().saturating_sub(state.used()));
         answer.map(|()| Space {
-            free,
+            free: state.free(),
             cluster: CLUSTER,
         })
     }
 
     fn entries(&mut self, folder: &CardPath) -> Result<Option<Vec<Entry>>, CardError> {
-        let state = self.state();
-        let fail = |source| CardError::new(CardOperation::Read, folder, source);
-        state.check().map_err(fail)?;
-        match state.disk.names().get(folder.as_str()) {
-            None => return Ok(None),
-            Some(Node::File(_)) => return Err(fail(ErrorKind::NotADirectory.into())),
-            Some(Node::Folder) => {}
-        }
-        let names = state.disk.names().iter();
-        let direct = names.filter(|(path, _)| parent(path) == folder.as_str());
-        Ok(Some(
-            direct
-                .map(|(path, node)| entry(&state.disk, leaf(path), node))
-                .collect(),
-        ))
+        self.look(folder, |state| {
+            state.check()?;
+            match state.disk.names().get(folder.as_str()) {
+                None => return Ok(None),
+                Some(Node::File(_)) => return Err(ErrorKind::NotADirectory.into()),
+                Some(Node::Folder) => {}
+            }
+            let names = state.disk.names().iter();
+            let direct = names.filter(|(path, _)| parent(path) == folder.as_str());
+            let entries = direct.map(|(path, node)| entry(&state.disk, leaf(path), node));
+            Ok(Some(entries.collect()))
+        })
     }
 
     fn read(&mut self, file: &CardPath, limit: Size) -> Result<Option<Vec<u8>>, CardError> {
-        let state = self.state();
-        let fail = |source| CardError::new(CardOperation::Read, file, source);
-        state.check().map_err(fail)?;
-        if state.disk.names().is_folder(file.as_str()) {
-            return Err(fail(ErrorKind::IsADirectory.into()));
-        }
-        Ok(state.disk.file(file.as_str()).map(|content| {
+        self.look(file, |state| {
+            let flaw = state.begin_read()?;
+            if state.disk.names().is_folder(file.as_str()) {
+                return Err(ErrorKind::IsADirectory.into());
+            }
+            let Some(content) = state.disk.file(file.as_str()) else {
+                return Ok(None);
+            };
             let length = content.cached.len().min(limit.as_usize().saturating_add(1));
-            content.cached[..length].to_vec()
-        }))
+            let mut bytes = content.cached[..length].to_vec();
+            flaw.map_or(Ok(()), |flaw| flaw.spoil(&mut bytes))?;
+            state.record(|| Did::ReadCard(file.to_string()));
+            Ok(Some(bytes))
+        })
     }
 
     fn create_folder(&mut self, folder: &CardPath) -> Result<(), CardError> {
-        self.change(CardOperation::Create, folder, |state, fate| {
+        let did = || Did::Created(folder.to_string());
+        self.change(CardOperation::Create, folder, did, |state, fate| {
             let mut at = folder.clone();
             while at != CardPath::root() {
                 if state.disk.file(at.as_str()).is_some() {
@@ -334,13 +427,15 @@ impl Card for SimCard {
                 }
                 at = at.parent();
             }
+            state.check_room(0)?;
             add_folders(&mut state.disk, folder, fate);
             Ok(())
         })
     }
 
     fn create(&mut self, file: &CardPath) -> Result<Box<dyn CardFile>, CardError> {
-        let number = self.change(CardOperation::Create, file, |state, fate| {
+        let did = || Did::Created(file.to_string());
+        let number = self.change(CardOperation::Create, file, did, |state, fate| {
             let names = state.disk.names();
             if !names.is_folder(parent(file.as_str())) {
                 return Err(ErrorKind::NotFound.into());
@@ -348,28 +443,27 @@ impl Card for SimCard {
             if names.is_folder(file.as_str()) {
                 return Err(ErrorKind::IsADirectory.into());
             }
+            state.check_room(0)?;
             let number = state.disk.add_file();
             state.disk.change_names(put(file, Node::File(number)), fate);
             Ok(number)
         })?;
         let card = self.clone();
-        Ok(Box::new(SimFile { card, number }))
+        let path = file.clone();
+        Ok(Box::new(SimFile { card, number, path }))
     }
 
     fn read_at(&mut self, file: &CardPath, at: Offset, buffer: &mut [u8]) -> Result<(), CardError> {
-        let state = self.state();
-        let fail = |source| CardError::new(CardOperation::Read, file, source);
-        state.check().map_err(fail)?;
-        let Some(content) = state.disk.file(file.as_str()) else {
-            return Err(fail(ErrorKind::NotFound.into()));
-        };
-        let from = at.as_usize();
-        let range = from..from.saturating_add(buffer.len());
-        let Some(bytes) = content.cached.get(range) else {
-            return Err(fail(ErrorKind::UnexpectedEof.into()));
-        };
-        buffer.copy_from_slice(bytes);
-        Ok(())
+        self.look(file, |state| {
+            let flaw = state.begin_read()?;
+            let content = state.disk.file(file.as_str()).ok_or(ErrorKind::NotFound)?;
+            let range = at.as_usize()..at.as_usize().saturating_add(buffer.len());
+            let bytes = content.cached.get(range).ok_or(ErrorKind::UnexpectedEof)?;
+            buffer.copy_from_slice(bytes);
+            flaw.map_or(Ok(()), |flaw| flaw.spoil(buffer))?;
+            state.record(|| Did::ReadCard(file.to_string()));
+            Ok(())
+        })
     }
 
     fn write_sector(
@@ -378,26 +472,39 @@ impl Card for SimCard {
         sector: u32,
         bytes: &[u8; SECTOR],
     ) -> Result<(), CardError> {
-        self.change(CardOperation::Write, file, |state, fate| {
+        let did = || Did::WroteSector {
+            file: file.to_string(),
+            sector,
+            bytes: bytes.to_vec(),
+        };
+        self.change(CardOperation::Write, file, did, |state, fate| {
             state.replace_sector(file.as_str(), sector, bytes, fate)
         })
     }
 
     fn read_back(&mut self, file: &CardPath) -> Result<Box<dyn Read + Send>, CardError> {
-        let state = self.state();
-        let fail = |source| CardError::new(CardOperation::Read, file, source);
-        state.check().map_err(fail)?;
-        let content = state.disk.file(file.as_str());
-        let content = content.ok_or_else(|| fail(ErrorKind::NotFound.into()))?;
-        Ok(Box::new(ReadBack {
-            card: self.clone(),
-            bytes: Arc::clone(&content.stored),
-            at: 0,
-        }))
+        let bytes = self.look(file, |state| {
+            let flaw = state.begin_read()?;
+            let content = state.disk.file(file.as_str()).ok_or(ErrorKind::NotFound)?;
+            let mut bytes = Arc::clone(&content.stored);
+            match flaw {
+                None => {}
+                Some(Flaw::Short) => Arc::make_mut(&mut bytes).truncate(content.stored.len() / 2),
+                Some(flaw) => flaw.spoil(Arc::make_mut(&mut bytes).as_mut_slice())?,
+            }
+            state.record(|| Did::ReadBack(file.to_string()));
+            Ok(bytes)
+        })?;
+        let card = self.clone();
+        Ok(Box::new(ReadBack { card, bytes, at: 0 }))
     }
 
     fn rename(&mut self, from: &CardPath, to: &CardPath) -> Result<(), CardError> {
-        self.change(CardOperation::Rename, from, |state, fate| {
+        let did = || Did::Renamed {
+            from: from.to_string(),
+            to: to.to_string(),
+        };
+        self.change(CardOperation::Rename, from, did, |state, fate| {
             let names = state.disk.names();
             if names.get(from.as_str()).is_none() || !names.is_folder(parent(to.as_str())) {
                 return Err(ErrorKind::NotFound.into());
@@ -416,24 +523,32 @@ impl Card for SimCard {
     }
 
     fn remove_file(&mut self, file: &CardPath) -> Result<(), CardError> {
-        self.change(CardOperation::Remove, file, |state, fate| {
+        let did = || Did::Removed(file.to_string());
+        self.change(CardOperation::Remove, file, did, |state, fate| {
             remove(&mut state.disk, file, fate)
         })
     }
 
     fn remove_folder(&mut self, folder: &CardPath) -> Result<(), CardError> {
-        self.change(CardOperation::Remove, folder, |state, fate| {
+        let did = || Did::Removed(folder.to_string());
+        self.change(CardOperation::Remove, folder, did, |state, fate| {
             remove(&mut state.disk, folder, fate)
         })
     }
 
     fn sync(&mut self) -> Result<(), CardError> {
-        self.change(CardOperation::Sync, &CardPath::root(), |state, fate| {
-            if fate == Fate::Done {
-                state.disk.sync();
-            }
-            Ok(())
-        })
+        let root = CardPath::root();
+        self.change(
+            CardOperation::Sync,
+            &root,
+            || Did::Synced,
+            |state, fate| {
+                if fate == Fate::Done {
+                    state.disk.sync();
+                }
+                Ok(())
+            },
+        )
     }
 }
 
@@ -461,14 +576,14 @@ fn entry(disk: &Disk, name: &str, node: Node) -> Entry {
 struct SimFile {
     card: SimCard,
     number: usize,
+    path: CardPath,
 }
 
 impl Write for SimFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let number = self.number;
-        self.card
-            .state()
-            .change(|state, fate| state.append(number, bytes, fate))?;
+        let did = || Did::Appended(self.path.to_string());
+        let append = |state: &mut State, fate| state.append(self.number, bytes, fate);
+        self.card.state().change(did, append)?;
         Ok(bytes.len())
     }
 
@@ -480,7 +595,8 @@ impl Write for SimFile {
 /// What was finished is as much at risk as before: a card promises nothing before it is synced.
 impl CardFile for SimFile {
     fn finish(self: Box<Self>) -> io::Result<()> {
-        self.card.state().change(|_, _| Ok(()))
+        let did = || Did::Finished(self.path.to_string());
+        self.card.state().change(did, |_, _| Ok(()))
     }
 }
 
@@ -504,7 +620,8 @@ impl Read for ReadBack {
 mod tests {
     use super::super::rename_for_good;
     use super::*;
-    use crate::flash::{Flash, Geometry, SimNor};
+    use crate::flash::{Flash, Geometry, ReadFlash, SimNor};
+    use crate::units::Region;
     use rstest::rstest;
     use std::collections::BTreeSet;
     use std::time::{Duration, Instant};
@@ -810,5 +927,258 @@ mod tests {
         (0..10_000).for_each(|_| card.sync().unwrap());
         let took = start.elapsed();
         assert!(took < Duration::from_millis(100), "{took:?}");
+    }
+
+    fn card_with_two_sectors() -> SimCard {
+        SimCard::new(Size::mib(1)).with(&file("j"), &[7; 2 * SECTOR])
+    }
+
+    type Reading = fn(&mut SimCard) -> io::Result<Vec<u8>>;
+
+    const READ: Reading = |card| {
+        let bytes = card
+            .read(&file("j"), Size::kib(9))
+            .map_err(|error| error.source);
+        Ok(bytes?.unwrap())
+    };
+    const READ_AT: Reading = |card| {
+        let mut bytes = vec![0; 2 * SECTOR];
+        let done = card.read_at(&file("j"), Offset::ZERO, &mut bytes);
+        done.map_err(|error| error.source).map(|()| bytes)
+    };
+    const READ_BACK: Reading = |card| {
+        let mut bytes = Vec::new();
+        let mut open = card.read_back(&file("j")).map_err(|error| error.source)?;
+        open.read_to_end(&mut bytes).map(|_| bytes)
+    };
+
+    #[rstest]
+    fn a_read_fault_strikes_the_nth_read_and_no_other(
+        #[values(READ, READ_AT, READ_BACK)] read: Reading,
+        #[values(
+            SimFault::FailsRead { nth: 2 },
+            SimFault::FlipsOnRead { nth: 2 },
+            SimFault::ShortRead { nth: 2 },
+        )]
+        fault: SimFault,
+    ) {
+        let mut card = card_with_two_sectors();
+        card.break_it(fault);
+        let right = vec![7; 2 * SECTOR];
+        assert_eq!(read(&mut card).unwrap(), right);
+        match (fault, read(&mut card)) {
+            (SimFault::FlipsOnRead { .. }, Ok(bytes)) => {
+                let wrong = bytes.iter().map(|byte| (byte ^ 7).count_ones());
+                assert_eq!((bytes.len(), wrong.sum::<u32>()), (2 * SECTOR, 1));
+            }
+            (SimFault::ShortRead { .. }, Ok(bytes)) => assert_eq!(bytes, [7; SECTOR]),
+            (SimFault::ShortRead { .. }, Err(error)) => {
+                assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
+            }
+            (_, result) => drop(result.unwrap_err()),
+        }
+        assert_eq!(read(&mut card).unwrap(), right);
+    }
+
+    type Writing = fn(&mut SimCard) -> io::Result<()>;
+
+    const CREATE: Writing = |card| {
+        card.create(&file("x"))
+            .map(drop)
+            .map_err(|error| error.source)
+    };
+    const APPEND: Writing = |card| write(card, &file("new"), b"content");
+    const FOLDER: Writing = |card| card.create_folder(&file("f")).map_err(|error| error.source);
+    const RENAME: Writing = |card| {
+        card.rename(&file("j"), &file("k"))
+            .map_err(|error| error.source)
+    };
+    const REMOVE: Writing = |card| card.remove_file(&file("j")).map_err(|error| error.source);
+    const REPLACE: Writing = |card| {
+        card.write_sector(&file("j"), 0, &[8; SECTOR])
+            .map_err(|error| error.source)
+    };
+    const SYNC: Writing = |card| card.sync().map_err(|error| error.source);
+
+    #[rstest]
+    fn a_write_that_fails_changes_nothing(
+        #[values(CREATE, FOLDER, RENAME, REMOVE, REPLACE, SYNC)] write: Writing,
+    ) {
+        let mut card = card_with_two_sectors();
+        card.break_it(SimFault::FailsWrite { nth: 1 });
+        assert!(write(&mut card).is_err());
+        assert_eq!(card.files(), card_with_two_sectors().files());
+        assert!(card.folders().is_empty());
+        write(&mut card).unwrap();
+    }
+
+    #[rstest]
+    fn an_ignored_name_is_seen_until_the_next_sync(
+        #[values(CREATE, FOLDER, RENAME, REMOVE)] write: Writing,
+    ) {
+        let root = CardPath::root();
+        let mut card = card_with_two_sectors();
+        let before = card.entries(&root).unwrap();
+        card.break_it(SimFault::IgnoresWrite { nth: 1 });
+        write(&mut card).unwrap();
+        assert_ne!(card.entries(&root).unwrap(), before);
+        assert_eq!(
+            card.files(),
+            card_with_two_sectors().files(),
+            "not on the card"
+        );
+        card.sync().unwrap();
+        assert_eq!(card.entries(&root).unwrap(), before);
+    }
+
+    #[test]
+    fn an_ignored_append_shows_on_read_back() {
+        let mut card = card_with_two_sectors();
+        card.break_it(SimFault::IgnoresWrite { nth: 2 });
+        APPEND(&mut card).unwrap();
+        let seen = card.read(&file("new"), Size::kib(1)).unwrap();
+        assert_eq!(seen.as_deref(), Some(b"content".as_slice()));
+        assert_eq!(read_back(&mut card, &file("new")), [0; 7]);
+    }
+
+    #[test]
+    fn an_ignored_sync_leaves_everything_at_risk() {
+        let mut card = card_with_two_sectors();
+        card.break_it(SimFault::IgnoresWrite { nth: 4 });
+        APPEND(&mut card).unwrap();
+        SYNC(&mut card).unwrap();
+        card.power().fail_after(0, Cut::NotStarted);
+        SYNC(&mut card).unwrap_err();
+        card.power().turn_on();
+        assert_eq!(names(&card), ["j"]);
+    }
+
+    #[rstest]
+    #[case::ignored(SimFault::IgnoresWrite { nth: 1 }, 7 ^ 8)]
+    #[case::dropped(SimFault::DropsWritesAfter(Size::ZERO), 7 ^ 8)]
+    #[case::flipped(SimFault::FlipsOnWrite { nth: 1 }, 0)]
+    fn a_sector_that_the_card_does_not_keep_is_an_error(
+        #[case] fault: SimFault,
+        #[case] wrong_in_most_bytes: u8,
+    ) {
+        let mut card = card_with_two_sectors();
+        card.break_it(fault);
+        assert!(REPLACE(&mut card).is_err());
+        let stored = &card.files()["j"];
+        let like = |byte: &&u8| **byte ^ 8 == wrong_in_most_bytes;
+        assert!(stored[..SECTOR].iter().filter(like).count() >= SECTOR - 1);
+        assert_ne!(stored[..SECTOR], [8; SECTOR]);
+        assert_eq!(stored[SECTOR..], [7; SECTOR]);
+    }
+
+    #[test]
+    fn a_flipped_bit_shows_on_read_back_only() {
+        let mut card = card_with_two_sectors();
+        card.break_it(SimFault::FlipsOnWrite { nth: 1 });
+        APPEND(&mut card).unwrap();
+        let seen = card.read(&file("new"), Size::kib(1)).unwrap();
+        assert_eq!(seen.as_deref(), Some(b"content".as_slice()));
+        let stored = read_back(&mut card, &file("new"));
+        let wrong = stored
+            .iter()
+            .zip(b"content")
+            .map(|(a, b)| (a ^ b).count_ones());
+        assert_eq!(wrong.sum::<u32>(), 1);
+    }
+
+    #[rstest]
+    #[case::create(CREATE, false)]
+    #[case::append(APPEND, false)]
+    #[case::folder(FOLDER, false)]
+    #[case::rename(RENAME, true)]
+    #[case::replace(REPLACE, true)]
+    #[case::sync(SYNC, true)]
+    #[case::remove(REMOVE, true)]
+    fn a_full_card_takes_what_needs_no_room(#[case] write: Writing, #[case] is_taken: bool) {
+        let mut card = card_with_two_sectors();
+        card.break_it(SimFault::Full);
+        assert_eq!(card.space().unwrap().free, Size::ZERO);
+        match write(&mut card) {
+            Ok(()) => assert!(is_taken),
+            Err(error) => assert!(!is_taken && error.kind() == ErrorKind::StorageFull),
+        }
+    }
+
+    #[test]
+    fn a_card_can_be_broken_in_several_ways() {
+        let mut card = card_with_two_sectors();
+        card.break_it(SimFault::LosesNewNames);
+        card.break_it(SimFault::FailsWrite { nth: 2 });
+        RENAME(&mut card).unwrap();
+        SYNC(&mut card).unwrap_err();
+        SYNC(&mut card).unwrap();
+        assert_eq!(names(&card), ["j"]);
+    }
+
+    #[test]
+    fn a_trace_has_what_was_done_with_chip_and_card_in_order() {
+        let trace = Trace::new();
+        let mut card = card_with_two_sectors().traced_by(&trace);
+        let mut chip = chip().traced_by(&trace);
+        card.create_folder(&file("d")).unwrap();
+        write(&mut card, &file("d/a"), b"a").unwrap();
+        chip.erase(Offset::bytes(4096)).unwrap();
+        card.write_sector(&file("j"), 1, &[3; SECTOR]).unwrap();
+        chip.program(Offset::bytes(4096), &[0; 3]).unwrap();
+        chip.read(Offset::bytes(8), &mut [0; 2]).unwrap();
+        card.rename(&file("d/a"), &file("b")).unwrap();
+        card.sync().unwrap();
+        card.read(&file("b"), Size::kib(1)).unwrap();
+        card.read_at(&file("b"), Offset::ZERO, &mut [0]).unwrap();
+        read_back(&mut card, &file("b"));
+        card.remove_file(&file("b")).unwrap();
+        card.remove_folder(&file("d")).unwrap();
+        let done = [
+            Did::Created("d".into()),
+            Did::Created("d/a".into()),
+            Did::Appended("d/a".into()),
+            Did::Finished("d/a".into()),
+            Did::Erased(Offset::bytes(4096)),
+            Did::WroteSector {
+                file: "j".into(),
+                sector: 1,
+                bytes: vec![3; SECTOR],
+            },
+            Did::Programmed {
+                at: Offset::bytes(4096),
+                length: Size::bytes(3),
+            },
+            Did::ReadFlash(Region::new(Offset::bytes(8), Size::bytes(2))),
+            Did::Renamed {
+                from: "d/a".into(),
+                to: "b".into(),
+            },
+            Did::Synced,
+            Did::ReadCard("b".into()),
+            Did::ReadCard("b".into()),
+            Did::ReadBack("b".into()),
+            Did::Removed("b".into()),
+            Did::Removed("d".into()),
+        ];
+        assert_eq!(trace.entries(), done);
+    }
+
+    #[test]
+    fn a_trace_has_nothing_that_failed() {
+        let (trace, power) = (Trace::new(), Power::new());
+        let mut card = card_with_two_sectors().traced_by(&trace).powered_by(&power);
+        let mut chip = chip().traced_by(&trace).powered_by(&power);
+        assert!(card.remove_file(&file("nothing")).is_err());
+        assert!(card.read_back(&file("nothing")).is_err());
+        assert_eq!(card.read(&file("nothing"), Size::kib(1)).unwrap(), None);
+        assert!(card.write_sector(&file("j"), 9, &[3; SECTOR]).is_err());
+        assert!(chip.erase(Offset::bytes(1)).is_err());
+        power.fail_after(0, Cut::DoneUnacknowledged);
+        assert!(chip.program(Offset::ZERO, &[0]).is_err());
+        power.turn_on();
+        power.fail_after(0, Cut::DoneUnacknowledged);
+        assert!(card.sync().is_err());
+        assert!(chip.read(Offset::ZERO, &mut [0]).is_err());
+        assert_eq!(trace.entries(), []);
     }
 }

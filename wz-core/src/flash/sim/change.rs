@@ -1,5 +1,6 @@
 //! What erasing and programming do to cells, in whole and in part.
 
+use super::Fault;
 use crate::sim::hash;
 
 /// A change of the cells.
@@ -20,6 +21,20 @@ fn is_erased(cells: &[u8]) -> bool {
 }
 
 impl Change<'_> {
+    /// Whether `fault` is about changes of this kind.
+    pub(super) fn is_struck_by(&self, fault: &Fault) -> bool {
+        match self {
+            Self::Erase => matches!(
+                fault,
+                Fault::FailsErase { .. } | Fault::IgnoresErase { .. } | Fault::LeavesABit { .. }
+            ),
+            Self::Program(_) => matches!(
+                fault,
+                Fault::FailsProgram { .. } | Fault::IgnoresProgram { .. }
+            ),
+        }
+    }
+
     /// Makes the whole change.
     pub(super) fn make(&self, cells: &mut [u8]) {
         match self {

@@ -6,8 +6,8 @@ mod marginal;
 use std::io;
 use std::ops::Range;
 
-use super::{Flash, FlashError, FlashOperation, Geometry, ReadFlash};
-use crate::sim::{Cut, Power, power_is_off};
+use super::{Fault, Flash, FlashError, FlashOperation, Geometry, ReadFlash};
+use crate::sim::{Cut, Did, Faults, Noise, Power, Trace, hash, power_is_off};
 use crate::units::{Offset, Region, Size};
 use change::Change;
 use marginal::{Marginal, pages_of};
@@ -25,26 +25,18 @@ pub struct Wear {
     pub bits_not_set: u64,
 }
 
-/// Something that is wrong with the chip.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// Every read that touches this byte fails.
-    UnreadableAt(Offset),
-    /// Reads that touch this byte return it with one bit flipped.
-    FlippedBitAt(Offset),
-}
-
 /// A NOR chip in memory. Erased bytes are `0xFF`; programming can only clear bits.
 ///
-/// A clone has cells of its own, and hangs on the same power supply.
+/// A clone has cells of its own. It hangs on the same power supply, and notes in the same trace.
 #[derive(Clone, Debug)]
 pub struct SimNor {
     geometry: Geometry,
     cells: Vec<u8>,
     wear: Wear,
-    faults: Vec<Fault>,
+    faults: Faults<Fault>,
     power: Power,
     marginal: Vec<Marginal>,
+    trace: Option<Trace>,
 }
 
 impl SimNor {
@@ -60,9 +52,10 @@ impl SimNor {
             geometry,
             cells: content,
             wear: Wear::default(),
-            faults: Vec::new(),
+            faults: Faults::default(),
             power: Power::new(),
             marginal: Vec::new(),
+            trace: None,
         }
     }
 
@@ -70,6 +63,13 @@ impl SimNor {
     #[must_use]
     pub fn powered_by(mut self, power: &Power) -> Self {
         self.power = power.clone();
+        self
+    }
+
+    /// Notes in `trace` what is done with it.
+    #[must_use]
+    pub fn traced_by(mut self, trace: &Trace) -> Self {
+        self.trace = Some(trace.clone());
         self
     }
 
@@ -96,32 +96,76 @@ impl SimNor {
 
     /// Breaks it, besides what is broken already.
     pub fn break_it(&mut self, fault: Fault) {
-        self.faults.push(fault);
+        self.faults.add(fault);
+        self.hold_stuck_bits();
     }
 
-    /// Changes the cells in `range` as far as power lasts.
+    /// Changes the cells in `range` as far as power lasts and faults let it.
     fn change(&mut self, range: Range<usize>, change: Change<'_>) -> io::Result<()> {
         let cut = self.power.begin_change()?;
-        let cells = &mut self.cells[range.clone()];
-        self.wear.add(&change, cells);
-        let seed = match cut {
-            None => {
-                change.make(cells);
-                self.heal(&range, &change);
-                return Ok(());
+        self.wear.add(&change, &self.cells[range.clone()]);
+        let result = match cut {
+            None => self.change_under_power(range, change),
+            Some(cut) => {
+                self.change_until(cut, range, change);
+                Err(power_is_off())
             }
-            Some(Cut::NotStarted) => return Err(power_is_off()),
-            Some(Cut::Torn { seed }) => {
+        };
+        self.hold_stuck_bits();
+        result
+    }
+
+    fn change_under_power(&mut self, range: Range<usize>, change: Change<'_>) -> io::Result<()> {
+        let noise = &mut Noise::new(hash(range.start as u64, self.power.operations()));
+        let cells = &mut self.cells[range.clone()];
+        match self.faults.strike(|fault| change.is_struck_by(fault)) {
+            Some(Fault::FailsErase { .. } | Fault::FailsProgram { .. }) => {
+                if noise.below(2) == 0 {
+                    change.make_partly(cells, noise.draw());
+                }
+                return Err(io::Error::other("simulated failure"));
+            }
+            Some(Fault::IgnoresErase { .. } | Fault::IgnoresProgram { .. }) => return Ok(()),
+            Some(Fault::LeavesABit { .. }) => {
+                change.make(cells);
+                noise.flip_a_bit(cells);
+            }
+            _ => change.make(cells),
+        }
+        self.heal(&range, &change);
+        Ok(())
+    }
+
+    fn change_until(&mut self, cut: Cut, range: Range<usize>, change: Change<'_>) {
+        let cells = &mut self.cells[range.clone()];
+        let seed = match cut {
+            Cut::NotStarted => return,
+            Cut::Torn { seed } => {
                 change.make_partly(cells, seed);
                 seed
             }
-            Some(Cut::DoneUnacknowledged) => {
+            Cut::DoneUnacknowledged => {
                 change.make(cells);
                 self.power.operations()
             }
         };
         self.leave_marginal(range, &change, seed);
-        Err(power_is_off())
+    }
+
+    fn record(&self, did: Did) {
+        if let Some(trace) = &self.trace {
+            trace.add(did);
+        }
+    }
+
+    fn hold_stuck_bits(&mut self) {
+        for fault in self.faults.lasting() {
+            if let Fault::StuckAtZero { at, mask } = fault
+                && let Some(cell) = self.cells.get_mut(at.as_usize())
+            {
+                *cell &= !mask;
+            }
+        }
     }
 
     fn heal(&mut self, range: &Range<usize>, change: &Change<'_>) {
@@ -179,25 +223,41 @@ impl ReadFlash for SimNor {
         let fail = |source| FlashError::new(FlashOperation::Read, at, length, source);
         let range = self.range(FlashOperation::Read, at, length)?;
         self.power.check().map_err(fail)?;
+        let struck = self.faults.strike(is_read_fault);
+        if let Some(Fault::FailsRead { .. }) = struck {
+            return Err(fail(broken()));
+        }
         buffer.copy_from_slice(&self.cells[range.clone()]);
         self.wear.bytes_read += length as u64;
         for cells in &mut self.marginal {
             cells.disturb(&range, buffer);
         }
-        for fault in &self.faults {
-            match *fault {
+        if let Some(Fault::FlipsOnRead { .. }) = struck {
+            Noise::new(self.wear.bytes_read).flip_a_bit(buffer);
+        }
+        for fault in self.faults.lasting() {
+            match fault {
                 Fault::UnreadableAt(bad) if range.contains(&bad.as_usize()) => {
-                    let broken = io::Error::other("simulated read error");
-                    return Err(FlashError::new(FlashOperation::Read, bad, 1, broken));
+                    return Err(FlashError::new(FlashOperation::Read, bad, 1, broken()));
                 }
                 Fault::FlippedBitAt(bad) if range.contains(&bad.as_usize()) => {
                     buffer[bad.as_usize() - range.start] ^= 0x10;
                 }
-                Fault::UnreadableAt(_) | Fault::FlippedBitAt(_) => {}
+                _ => {}
             }
         }
+        let region = Region::new(at, Size::bytes(length as u64));
+        self.record(Did::ReadFlash(region));
         Ok(())
     }
+}
+
+fn is_read_fault(fault: &Fault) -> bool {
+    matches!(fault, Fault::FailsRead { .. } | Fault::FlipsOnRead { .. })
+}
+
+fn broken() -> io::Error {
+    io::Error::other("simulated read error")
 }
 
 impl Flash for SimNor {
@@ -209,13 +269,18 @@ impl Flash for SimNor {
             return Err(fail(crooked));
         }
         let range = self.range(FlashOperation::Erase, block, length)?;
-        self.change(range, Change::Erase).map_err(fail)
+        self.change(range, Change::Erase).map_err(fail)?;
+        self.record(Did::Erased(block));
+        Ok(())
     }
 
     fn program(&mut self, at: Offset, data: &[u8]) -> Result<(), FlashError> {
         let fail = |source| FlashError::new(FlashOperation::Program, at, data.len(), source);
         let range = self.range(FlashOperation::Program, at, data.len())?;
-        self.change(range, Change::Program(data)).map_err(fail)
+        self.change(range, Change::Program(data)).map_err(fail)?;
+        let length = Size::bytes(data.len() as u64);
+        self.record(Did::Programmed { at, length });
+        Ok(())
     }
 }
 
@@ -367,5 +432,111 @@ mod tests {
         assert!(wavers(&mut nor, 4096, 4096), "an erase that is cut");
         ERASE(&mut nor).unwrap();
         assert!(!nor.has_marginal_cells() && !wavers(&mut nor, 4096, 4096));
+    }
+
+    const BLOCK: Range<usize> = 4096..8192;
+
+    #[rstest]
+    #[case::erase(Fault::FailsErase { nth: 2 }, ERASE)]
+    #[case::program(Fault::FailsProgram { nth: 2 }, PROGRAM)]
+    #[case::read(Fault::FailsRead { nth: 2 }, |nor: &mut SimNor| nor.read(Offset::ZERO, &mut [0]))]
+    fn the_nth_operation_fails_and_no_other(
+        #[case] fault: Fault,
+        #[case] operation: fn(&mut SimNor) -> Result<(), FlashError>,
+    ) {
+        let mut nor = chip();
+        nor.break_it(fault);
+        let went_well = [(); 4].map(|()| operation(&mut nor).is_ok());
+        assert_eq!(went_well, [true, false, true, true]);
+    }
+
+    #[test]
+    fn a_failing_change_has_done_nothing_or_a_part_and_nothing_elsewhere() {
+        let (mut nothing, mut parts) = (0, 0);
+        for earlier in 0..16 {
+            let mut nor = chip();
+            (0..earlier).for_each(|_| nor.program(Offset::ZERO, &[0xFF]).unwrap());
+            nor.break_it(Fault::FailsErase { nth: 1 });
+            ERASE(&mut nor).unwrap_err();
+            let block = &nor.content()[BLOCK];
+            let changed = block.iter().filter(|cell| **cell != 0xA5).count();
+            match changed {
+                0 => nothing += 1,
+                _ => parts += 1,
+            }
+            assert!(changed < 4096 && block.iter().all(|cell| cell & 0xA5 == 0xA5));
+            assert!(nor.content()[..4096].iter().all(|cell| *cell == 0xA5));
+            assert!(nor.content()[8192..].iter().all(|cell| *cell == 0xA5));
+        }
+        assert!(nothing > 0 && parts > 0, "{nothing} {parts}");
+    }
+
+    #[rstest]
+    #[case::erase(Fault::IgnoresErase { nth: 1 }, ERASE)]
+    #[case::program(Fault::IgnoresProgram { nth: 1 }, PROGRAM)]
+    fn a_lying_chip_says_that_it_did_what_it_did_not(
+        #[case] fault: Fault,
+        #[case] operation: fn(&mut SimNor) -> Result<(), FlashError>,
+    ) {
+        let mut nor = chip();
+        nor.break_it(fault);
+        operation(&mut nor).unwrap();
+        assert!(nor.content() == chip().content());
+        operation(&mut nor).unwrap();
+        assert!(nor.content() != chip().content());
+    }
+
+    #[test]
+    fn an_ignored_erase_heals_nothing() {
+        let mut nor = chip();
+        nor.power().fail_after(0, Cut::DoneUnacknowledged);
+        ERASE(&mut nor).unwrap_err();
+        nor.power().turn_on();
+        nor.break_it(Fault::IgnoresErase { nth: 1 });
+        ERASE(&mut nor).unwrap();
+        assert!(nor.has_marginal_cells());
+    }
+
+    #[test]
+    fn an_erase_may_leave_one_bit_until_the_next_erase() {
+        let mut nor = chip();
+        nor.break_it(Fault::LeavesABit { nth: 1 });
+        ERASE(&mut nor).unwrap();
+        let zeros: u32 = nor.content()[BLOCK]
+            .iter()
+            .map(|byte| byte.count_zeros())
+            .sum();
+        assert_eq!(zeros, 1);
+        ERASE(&mut nor).unwrap();
+        assert!(nor.content()[BLOCK].iter().all(|byte| *byte == 0xFF));
+    }
+
+    #[test]
+    fn one_read_flips_one_bit_and_the_next_is_right() {
+        let mut nor = chip();
+        nor.break_it(Fault::FlipsOnRead { nth: 2 });
+        let wrong = [(); 3].map(|()| {
+            let bytes = read(&mut nor, 0, 64);
+            bytes
+                .iter()
+                .map(|byte| (byte ^ 0xA5).count_ones())
+                .sum::<u32>()
+        });
+        assert_eq!(wrong, [0, 1, 0]);
+    }
+
+    #[test]
+    fn stuck_bits_are_0_whatever_is_done_to_them() {
+        let mut nor = chip();
+        nor.break_it(Fault::StuckAtZero {
+            at: Offset::bytes(4100),
+            mask: 0x21,
+        });
+        assert_eq!(nor.content()[4100], 0x84);
+        ERASE(&mut nor).unwrap();
+        assert_eq!(read(&mut nor, 4099, 3), [0xFF, 0xDE, 0xFF]);
+        nor.power().fail_after(0, Cut::DoneUnacknowledged);
+        ERASE(&mut nor).unwrap_err();
+        assert_eq!(nor.content()[4100], 0xDE);
     }
 }
