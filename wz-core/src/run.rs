@@ -3,7 +3,6 @@
 //! The hardware comes in through traits, so that the same steps run on a camera, against simulated
 //! chips and cards in tests, and on the owner's computer.
 
-use std::convert::Infallible;
 use std::io::ErrorKind;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use crate::event::{Event, Operation, Outcome, Phase, Problem, Reporter, Step, Ve
 use crate::execute::{BackupResult, backup};
 use crate::flash::{FileSystems, ReadFlash};
 use crate::plan::{BackupPlan, plan_backup, secondary_folder, survey};
-use crate::profile::{Catalogue, Chip, ProfileFile, Soc};
+use crate::profile::{Catalogue, Chip, ProfileFile, Reading, Soc};
 use crate::units::Size;
 
 /// What stands behind the name of an SD kernel that has been put away.
@@ -39,21 +38,12 @@ impl std::fmt::Debug for FlashUnit<'_> {
 }
 
 /// What tells the SoC.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum ChipEvidence {
     /// A name on the kernel's command line (`wz.chip=t31x`), for emulators.
     Named(String),
-    /// What the chip's registers hold.
-    Registers(Vec<Register>),
-}
-
-/// A 32-bit register.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Register {
-    /// Its physical address.
-    pub address: u32,
-    /// What it holds; none if it could not be read.
-    pub value: Option<u32>,
+    /// The chip's registers: reads the 32-bit one at a physical address, if that can be read.
+    Registers(fn(u32) -> Option<u32>),
 }
 
 /// What else a run needs from where it runs.
@@ -351,18 +341,12 @@ fn find_chip<'a>(
             };
             catalogue.chip_by_name(name).ok_or_else(unknown)
         }
-        ChipEvidence::Registers(registers) => {
-            let value = |address: u32| {
-                let register = registers
-                    .iter()
-                    .find(|register| register.address == address);
-                // Nothing answers 0: a register that is not there must not hide other families.
-                Ok::<u32, Infallible>(register.and_then(|register| register.value).unwrap_or(0))
-            };
-            let found = catalogue.chip_by_registers(value).ok().flatten();
-            found.ok_or_else(|| Problem::ChipUnknown {
-                ids: ids(registers),
-            })
+        ChipEvidence::Registers(read) => {
+            catalogue
+                .chip_by_registers(read)
+                .map_err(|readings| Problem::ChipUnknown {
+                    ids: ids(&readings),
+                })
         }
     }
 }
@@ -374,12 +358,9 @@ fn chips(catalogue: &Catalogue) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 
-fn ids(registers: &[Register]) -> String {
-    let shown = |register: &Register| match register.value {
-        Some(value) => format!("{:#010x}: {value:#010x}", register.address),
-        None => format!("{:#010x}: unreadable", register.address),
-    };
-    registers.iter().map(shown).collect::<Vec<_>>().join(", ")
+fn ids(readings: &[Reading]) -> String {
+    let shown = readings.iter().map(ToString::to_string);
+    shown.collect::<Vec<_>>().join(", ")
 }
 
 fn find_camera(

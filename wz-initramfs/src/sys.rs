@@ -208,13 +208,16 @@ pub fn set_watchdog_timeout(watchdog: &File, seconds: i32) -> io::Result<i32> {
 /// Reads the 32-bit hardware register at a physical address.
 ///
 /// # Errors
-/// When there is no `/dev/mem`, or it does not show that address.
+/// When there is no `/dev/mem`, it does not show that address, or no register can be there.
 pub fn read_register(address: u32) -> io::Result<u32> {
+    if !address.is_multiple_of(size_of::<u32>() as u32) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
     let memory = OpenOptions::new()
         .read(true)
         .custom_flags(OFlag::O_SYNC.bits())
         .open("/dev/mem")?;
-    let in_page = (address % PAGE) & !3;
+    let in_page = address % PAGE;
     let page = i64::from(address - address % PAGE);
     // SAFETY: a new mapping at an address that the kernel picks touches no memory of ours.
     let mapping = unsafe {
@@ -244,6 +247,12 @@ mod tests {
         assert_eq!(size_of::<MtdInfo>(), 32);
         assert_eq!(size_of::<MtdStretch>(), 8);
         assert_eq!(size_of::<BlkpgPartition>(), 8 + 8 + 4 + 64 + 64 + 4);
+    }
+
+    #[test]
+    fn a_register_between_registers_is_not_read() {
+        let error = read_register(0x1300_002e).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
     }
 
     #[test]
