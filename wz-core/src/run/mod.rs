@@ -7,7 +7,6 @@ mod kernels;
 mod prepare;
 mod rewriting;
 
-use std::convert::Infallible;
 use std::time::Duration;
 
 use crate::card::{Card, CardError, CardPath, Entry, EntryKind};
@@ -17,7 +16,7 @@ use crate::event::{Event, Operation, Outcome, Phase, Problem, Reporter, Verdict}
 use crate::execute::{BackupResult, backup};
 use crate::flash::{FileSystems, Flash};
 use crate::journal::{self, Journal, MOST_ATTEMPTS, Record, RunId, Stage, State};
-use crate::profile::{Catalogue, Chip, ProfileFile, Soc};
+use crate::profile::{Catalogue, Chip, ProfileFile, Reading, Soc};
 use crate::units::Size;
 
 use kernels::Kernels;
@@ -45,21 +44,12 @@ impl std::fmt::Debug for FlashUnit<'_> {
 }
 
 /// What tells the SoC.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum ChipEvidence {
     /// A name on the kernel's command line (`wz.chip=t31x`), for emulators.
     Named(String),
-    /// What the chip's registers hold.
-    Registers(Vec<Register>),
-}
-
-/// A 32-bit register.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Register {
-    /// Its physical address.
-    pub address: u32,
-    /// What it holds; none if it could not be read.
-    pub value: Option<u32>,
+    /// The chip's registers: reads the 32-bit one at a physical address, if that can be read.
+    Registers(fn(u32) -> Option<u32>),
 }
 
 /// What else a run needs from where it runs.
@@ -672,18 +662,12 @@ fn find_chip<'a>(
             };
             catalogue.chip_by_name(name).ok_or_else(unknown)
         }
-        ChipEvidence::Registers(registers) => {
-            let value = |address: u32| {
-                let register = registers
-                    .iter()
-                    .find(|register| register.address == address);
-                // Nothing answers 0: a register that is not there must not hide other families.
-                Ok::<u32, Infallible>(register.and_then(|register| register.value).unwrap_or(0))
-            };
-            let found = catalogue.chip_by_registers(value).ok().flatten();
-            found.ok_or_else(|| Problem::ChipUnknown {
-                ids: ids(registers),
-            })
+        ChipEvidence::Registers(read) => {
+            catalogue
+                .chip_by_registers(read)
+                .map_err(|readings| Problem::ChipUnknown {
+                    ids: ids(&readings),
+                })
         }
     }
 }
@@ -695,12 +679,9 @@ fn chips(catalogue: &Catalogue) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 
-fn ids(registers: &[Register]) -> String {
-    let shown = |register: &Register| match register.value {
-        Some(value) => format!("{:#010x}: {value:#010x}", register.address),
-        None => format!("{:#010x}: unreadable", register.address),
-    };
-    registers.iter().map(shown).collect::<Vec<_>>().join(", ")
+fn ids(readings: &[Reading]) -> String {
+    let shown = readings.iter().map(ToString::to_string);
+    shown.collect::<Vec<_>>().join(", ")
 }
 
 fn find_camera(

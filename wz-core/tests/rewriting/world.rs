@@ -443,16 +443,14 @@ impl Bench {
         {
             return Booted::SdKernel;
         }
-        let is_whole = known
+        let parts: &[&str] = match uboot.name {
+            "alpha" => &["kernel", "rootfs"],
+            _ => &["ota"],
+        };
+        let builds = || known.iter().filter(|other| other.name == uboot.name);
+        let is_whole = parts
             .iter()
-            .filter(|other| other.name == uboot.name)
-            .any(|other| {
-                let parts: &[&str] = match other.name {
-                    "alpha" => &["kernel", "rootfs"],
-                    _ => &["ota"],
-                };
-                parts.iter().all(|part| has(part, other))
-            });
+            .all(|part| builds().any(|build| has(part, build)));
         match is_whole {
             true => Booted::Firmware(uboot.name),
             false => Booted::Halted(uboot.name),
