@@ -109,6 +109,11 @@ impl Expected {
         Ok(this)
     }
 
+    /// The bytes; of an empty FAT, those that were there before.
+    pub fn flash(&self) -> &[u8] {
+        &self.flash
+    }
+
     /// What is wrong with `found`, a line for each partition; nothing if it is as expected.
     ///
     /// # Errors
