@@ -18,7 +18,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use wz_core::units::Region;
 
@@ -45,6 +45,8 @@ const EINVAL: u32 = 22;
 
 /// More than QEMU ever asks for at once.
 const LONGEST_REQUEST: u32 = 32 << 20;
+
+const SHORTEST_SLEEP: Duration = Duration::from_millis(2);
 
 /// What is wrong with a card. Offsets count from the card's first sector.
 ///
@@ -285,12 +287,14 @@ fn answer(client: &mut UnixStream, state: &Mutex<State>) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Takes as long as a card of the speed that was asked for, as seen from the first request on.
+/// Takes as long as a card of the speed that was asked for. QEMU asks for single sectors, and each
+/// sleep is a bit too long; so short ones add up first.
 fn wait_until_moved(bytes: u64, state: &Mutex<State>) {
     let now = Instant::now();
     let moved = lock(state).pace.as_mut().map(|pace| pace.moves(bytes, now));
-    if let Some(moved) = moved {
-        thread::sleep(moved.saturating_duration_since(now));
+    let wait = moved.map_or(Duration::ZERO, |moved| moved.saturating_duration_since(now));
+    if wait >= SHORTEST_SLEEP {
+        thread::sleep(wait);
     }
 }
 
@@ -345,7 +349,6 @@ fn touches(stretches: &[Region], offset: u64, length: usize) -> bool {
 mod tests {
     use super::*;
     use rstest::rstest;
-    use std::time::Duration;
     use tempfile::TempDir;
     use wz_core::units::{Offset, Size};
 

@@ -1,8 +1,11 @@
-//! How fast something can go that takes one thing after the other.
+//! How fast something can go that takes one thing after the other: a clock of tokens.
 
 use std::time::{Duration, Instant};
 
-/// A device that moves so many bytes a second, however long it was idle before.
+/// So much idle time is made up for: what asks for many small things pauses between them.
+const BURST: Duration = Duration::from_millis(20);
+
+/// A device that moves so many bytes a second.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
     bytes_per_second: u64,
@@ -18,11 +21,13 @@ impl Pace {
         }
     }
 
-    /// Gives it so many bytes to move at the time `now`; returns when they are moved.
+    /// Gives it so many bytes to move at the time `now`; returns when they are moved, which may have
+    /// been a moment ago.
     pub(crate) fn moves(&mut self, bytes: u64, now: Instant) -> Instant {
         let nanoseconds = u128::from(bytes) * 1_000_000_000 / u128::from(self.bytes_per_second);
         let takes = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX));
-        self.busy_until = self.busy_until.max(now) + takes;
+        let earliest = now.checked_sub(BURST).unwrap_or(now);
+        self.busy_until = self.busy_until.max(earliest) + takes;
         self.busy_until
     }
 }
@@ -46,12 +51,25 @@ mod tests {
     }
 
     #[test]
-    fn idle_time_is_not_saved_up() {
+    fn only_a_moment_of_idle_time_is_saved_up() {
         let start = Instant::now();
         let mut pace = Pace::new(10 * MB, start);
         let later = start + Duration::from_secs(60);
 
-        assert_eq!(pace.moves(MB, later), later + Duration::from_millis(100));
+        assert_eq!(pace.moves(MB, later), later + Duration::from_millis(80));
+    }
+
+    #[test]
+    fn pauses_between_small_requests_cost_nothing() {
+        let start = Instant::now();
+        let mut pace = Pace::new(10 * MB, start);
+        let pause = Duration::from_millis(15);
+
+        let ends = (1..=10)
+            .map(|n| pace.moves(MB / 5, start + n * pause))
+            .max();
+
+        assert_eq!(ends, Some(start + Duration::from_millis(200)));
     }
 
     #[test]

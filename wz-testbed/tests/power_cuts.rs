@@ -1,7 +1,8 @@
 //! Power that goes at every named step, and at random flash operations: the camera always comes to
 //! the firmware that was asked for, whole.
 //!
-//! `make torture N=1000` cuts it more often. A failure tells the seed; `SEED=<seed> N=1` repeats it.
+//! `make torture N=1000` cuts it more often. A failure tells the seed; `make torture SEED=<seed> N=1`
+//! repeats it.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -168,8 +169,8 @@ fn a_cut_at_any_named_step_is_made_good() {
 
 #[test]
 fn a_cut_in_any_flash_operation_is_made_good() {
-    let first = number("SEED").unwrap_or(1);
-    let seeds = (first..first + number("N").unwrap_or(CUTS)).collect();
+    let first = number("WZ_SEED").unwrap_or(1);
+    let seeds = (first..first + number("WZ_CUTS").unwrap_or(CUTS)).collect();
     let (restore, switch) = (Job::restore(), Job::switch());
     let ends = Mutex::new(BTreeMap::new());
     side_by_side(seeds, |seed: u64| {
