@@ -2,11 +2,13 @@
 
 SOC ?= t31
 KERNEL ?=
+N ?= 200
+SEED ?= 1
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup image qemu-test test lint bench clean
+.PHONY: help setup image qemu-test test lint bench torture clean
 
 # A rustup that was installed a minute ago is not on the PATH of this shell yet.
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
@@ -34,6 +36,10 @@ lint: ## Check format, clippy for computer and camera, scripts, licences of depe
 
 bench: ## Measure what operations cost on the emulated camera
 	@inputs=$$(scripts/test-inputs.sh) && eval "$$inputs" && cargo run --quiet --package wz-testbed -- bench
+
+torture: ## Cut the power at N random flash operations (N=200; SEED=<n> N=1 repeats one)
+	@inputs=$$(scripts/test-inputs.sh) && eval "$$inputs" && \
+	WZ_CUTS="$(N)" WZ_SEED="$(SEED)" cargo test --package wz-testbed --test power_cuts -- --nocapture a_cut_in_any_flash_operation
 
 clean: ## Remove what was built here (the cache folder, with kernel and tools, stays)
 	cargo clean

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -15,6 +16,10 @@ use crate::qemu::{CardDrive, Hardware};
 use crate::run::Run;
 use crate::uboot::{self, Booted, Decision};
 
+/// How long a test waits for anything. Far longer than it should take: a busy computer must not
+/// make tests fail.
+const PATIENCE: Duration = Duration::from_secs(90);
+
 /// What a camera is made of.
 #[derive(Clone, Debug)]
 pub struct CameraBuilder {
@@ -24,6 +29,7 @@ pub struct CameraBuilder {
     faults: Option<Faults>,
     arguments: Vec<String>,
     watchdog: bool,
+    patience: Duration,
 }
 
 /// A camera that is off. It can be switched on, and looked into.
@@ -34,6 +40,7 @@ pub struct Camera {
     faulty: Option<FaultyCard>,
     arguments: Vec<String>,
     watchdog: bool,
+    pub(crate) patience: Duration,
     pub(crate) evidence: Evidence,
 }
 
@@ -53,6 +60,7 @@ impl Camera {
             faults: None,
             arguments: Vec::new(),
             watchdog: false,
+            patience: PATIENCE,
         }
     }
 
@@ -61,6 +69,19 @@ impl Camera {
     /// # Errors
     /// The bench does not work. Whatever the camera makes of its flash and card is no error.
     pub fn power_on(&mut self) -> Result<Run<'_>> {
+        self.start(None)
+    }
+
+    /// The same, but the power goes in the middle of a flash operation, after `operations` erased
+    /// blocks and programmed slices of 4 KiB.
+    ///
+    /// # Errors
+    /// The bench does not work.
+    pub fn power_on_until_flash_operation(&mut self, operations: u64) -> Result<Run<'_>> {
+        self.start(Some(operations))
+    }
+
+    fn start(&mut self, cut_after: Option<u64>) -> Result<Run<'_>> {
         let boot = self.evidence.next_boot();
         let Decision {
             booted,
@@ -69,9 +90,16 @@ impl Camera {
         } = self.decide()?;
         let machine = match kernel {
             None => None,
-            Some(kernel) => Some(self.hardware(&kernel)?.start(&boot)?),
+            Some(kernel) => Some(self.hardware(&kernel, cut_after)?.start(&boot)?),
         };
-        Ok(Run::new(self, boot, booted, said, machine))
+        Ok(Run::new(
+            self,
+            boot,
+            booted,
+            said,
+            machine,
+            cut_after.is_some(),
+        ))
     }
 
     /// What `power_on` would boot now.
@@ -91,7 +119,7 @@ impl Camera {
             eprintln!("U-Boot: {line}");
         }
         if let Some(kernel) = kernel {
-            self.hardware(&kernel)?.run_in_terminal()?;
+            self.hardware(&kernel, None)?.run_in_terminal()?;
         }
         Ok(booted)
     }
@@ -171,12 +199,14 @@ impl Camera {
         uboot::power_on(&self.flash()?, self.card.as_deref())
     }
 
-    fn hardware(&self, kernel: &[u8]) -> Result<Hardware> {
+    fn hardware(&self, kernel: &[u8], cut_after: Option<u64>) -> Result<Hardware> {
+        let mut arguments = self.arguments.clone();
+        arguments.extend(cut_after.map(|n| format!("block2mtd.cut_after={n}")));
         let elf = self.dir.path().join("kernel.elf");
         fs::write(&elf, kernel).doing(|| format!("write {}", elf.display()))?;
         Ok(Hardware {
             kernel: elf,
-            arguments: self.arguments.clone(),
+            arguments,
             flash: self.flash_file(),
             card: match (&self.card, &self.faulty) {
                 (None, _) => CardDrive::None,
@@ -235,6 +265,13 @@ impl CameraBuilder {
         self
     }
 
+    /// Waits this long for anything, instead of 90 seconds: for chips that take their time.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
     /// Puts the camera together.
     pub fn build(self) -> Result<Camera> {
         let dir = tempfile::Builder::new()
@@ -251,6 +288,7 @@ impl CameraBuilder {
             faulty: None,
             arguments,
             watchdog: self.watchdog,
+            patience: self.patience,
             evidence: Evidence::of_this_test()?,
         };
         if let Some(card) = &self.card {

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use wz_core::units::Size;
+use wz_core::units::{Offset, Size};
 
 use crate::card;
 use crate::error::{Doing, Error, Result};
@@ -129,6 +129,15 @@ impl CardContents {
         tool::findings("fsck.fat", [Path::new("-n"), &volume])
     }
 
+    /// Where on the card these bytes start, if they start a sector: where a part of a file lies.
+    pub fn find(&self, bytes: &[u8]) -> Result<Option<Offset>> {
+        const SECTOR: usize = 512;
+        let card = self.bytes()?;
+        let mut sectors = (0..card.len()).step_by(SECTOR);
+        let found = sectors.find(|at| card[*at..].starts_with(bytes));
+        Ok(found.map(|at| Offset::bytes(at as u64)))
+    }
+
     /// The whole card, as a card reader would show it.
     pub fn bytes(&self) -> Result<Vec<u8>> {
         fs::read(&self.image).doing(|| format!("read {}", self.image.display()))
@@ -218,6 +227,17 @@ mod tests {
         assert_eq!(card.all().unwrap(), ["new"]);
         assert_eq!(card.read("new").unwrap(), b"short");
         assert_eq!(card.fsck().unwrap(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_part_of_a_file_is_found_where_it_lies_on_the_card() {
+        let content = crate::filler::bytes(1, 1 << 20);
+        let (_dir, card) = contents(&Card::new().with("a", "first").with("file", &content));
+
+        let at = card.find(&content[4096..8192]).unwrap().unwrap().as_usize();
+
+        assert!(card.bytes().unwrap()[at..].starts_with(&content[4096..8192]));
+        assert_eq!(card.find(b"nowhere").unwrap(), None);
     }
 
     #[test]

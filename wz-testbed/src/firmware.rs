@@ -19,6 +19,7 @@ pub struct Recipe {
     pub(crate) profile: Profile,
     pub(crate) layout: Layout,
     pub(crate) chip: String,
+    pub(crate) group: String,
     pub(crate) chip_size: Size,
     pub(crate) model: Option<ModelRule>,
     pub(crate) boot_strings: Vec<String>,
@@ -55,6 +56,7 @@ impl Recipe {
         Ok(Self {
             layout: profile.layouts.first().ok_or_else(none)?.clone(),
             chip: chip.name.clone(),
+            group: chip.group.clone(),
             chip_size: family.flash.size,
             model: profile.models.first().cloned(),
             boot_strings: strings.into_iter().cloned().collect(),
@@ -181,6 +183,11 @@ impl Firmware {
     /// The chip that it is for: `t31x`.
     pub fn chip(&self) -> &str {
         &self.recipe.chip
+    }
+
+    /// The group that stands in the names of images, `t31x`.
+    pub fn chip_group(&self) -> &str {
+        &self.recipe.group
     }
 
     /// The first name under which its U-Boot looks for a kernel on the SD card.

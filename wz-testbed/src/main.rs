@@ -20,11 +20,18 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(RunArguments),
-    /// Measure what operations cost, print a table and write it as JSON; run by `make bench`.
+    /// Measure what operations cost, print a table, and write it as JSON and as a chart; run by
+    /// `make bench`. Fails if anything cost more than it had to.
     Bench {
         /// Where the JSON goes: docs/performance.md tells its fields.
         #[arg(long, value_name = "FILE", default_value = "target/bench/bench.json")]
         out: PathBuf,
+        /// Where the chart goes, an SVG image.
+        #[arg(long, value_name = "FILE", default_value = "docs/performance.svg")]
+        chart: PathBuf,
+        /// Only the operations whose name has this in it.
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        only: String,
     },
 }
 
@@ -59,7 +66,7 @@ struct RunArguments {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Run(arguments) => run(&arguments),
-        Command::Bench { out } => bench::run(&out),
+        Command::Bench { out, chart, only } => bench::run(&only, &out, &chart),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

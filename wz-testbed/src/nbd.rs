@@ -18,10 +18,12 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use wz_core::units::Region;
 
 use crate::error::{Doing, Result};
+use crate::pace::Pace;
 
 const OPTION_REPLY: u64 = 0x0003_e889_0455_65a9;
 const REQUEST: u32 = 0x2560_9513;
@@ -44,6 +46,8 @@ const EINVAL: u32 = 22;
 /// More than QEMU ever asks for at once.
 const LONGEST_REQUEST: u32 = 32 << 20;
 
+const SHORTEST_SLEEP: Duration = Duration::from_millis(2);
+
 /// What is wrong with a card. Offsets count from the card's first sector.
 ///
 /// QEMU's SD card (`hw/sd/sd.c` of 7.2) keeps I/O errors to itself: to the camera, a failed write is
@@ -64,6 +68,8 @@ pub struct Faults {
     pub fails_writes_from: Option<u64>,
     /// The card is gone: every request is an I/O error.
     pub gone: bool,
+    /// Reading and writing is no faster than this.
+    pub bytes_per_second: Option<u64>,
 }
 
 /// How much the camera used the card.
@@ -91,6 +97,7 @@ struct State {
     image: File,
     faults: Faults,
     traffic: CardTraffic,
+    pace: Option<Pace>,
     clients: Vec<UnixStream>,
     closed: bool,
 }
@@ -109,6 +116,7 @@ impl FaultyCard {
         let listener = UnixListener::bind(socket).doing(serving)?;
         let state = Arc::new(Mutex::new(State {
             image,
+            pace: pace(&faults),
             faults,
             traffic: CardTraffic::default(),
             clients: Vec::new(),
@@ -128,7 +136,9 @@ impl FaultyCard {
 
     /// Changes what is wrong with the card while it is in use.
     pub(crate) fn change_faults(&self, change: impl FnOnce(&mut Faults)) {
-        change(&mut lock(&self.state).faults);
+        let mut state = lock(&self.state);
+        change(&mut state.faults);
+        state.pace = pace(&state.faults);
     }
 
     pub(crate) fn faults(&self) -> Faults {
@@ -152,6 +162,11 @@ impl Drop for FaultyCard {
         let _ = UnixStream::connect(&self.socket);
         let _ = std::fs::remove_file(&self.socket);
     }
+}
+
+fn pace(faults: &Faults) -> Option<Pace> {
+    let speed = faults.bytes_per_second?;
+    Some(Pace::new(speed, Instant::now()))
 }
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
@@ -260,6 +275,9 @@ fn answer(client: &mut UnixStream, state: &Mutex<State>) -> io::Result<bool> {
         3 => lock(state).flush(),
         _ => EINVAL,
     };
+    if matches!(kind, 0 | 1) {
+        wait_until_moved(u64::from(length), state);
+    }
     client.write_all(&REPLY.to_be_bytes())?;
     client.write_all(&error.to_be_bytes())?;
     client.write_all(&cookie)?;
@@ -267,6 +285,17 @@ fn answer(client: &mut UnixStream, state: &Mutex<State>) -> io::Result<bool> {
         client.write_all(&data)?;
     }
     Ok(true)
+}
+
+/// Takes as long as a card of the speed that was asked for. QEMU asks for single sectors, and each
+/// sleep is a bit too long; so short ones add up first.
+fn wait_until_moved(bytes: u64, state: &Mutex<State>) {
+    let now = Instant::now();
+    let moved = lock(state).pace.as_mut().map(|pace| pace.moves(bytes, now));
+    let wait = moved.map_or(Duration::ZERO, |moved| moved.saturating_duration_since(now));
+    if wait >= SHORTEST_SLEEP {
+        thread::sleep(wait);
+    }
 }
 
 fn take<const N: usize>(from: &mut impl Read) -> io::Result<[u8; N]> {
@@ -454,6 +483,21 @@ mod tests {
         assert_eq!(client.read(1), Err(EIO));
         assert_eq!(client.write(1, 0x22), EIO);
         assert_eq!(client.request(3, 0, 0, &[]), EIO);
+    }
+
+    #[test]
+    fn a_slow_card_takes_its_time() {
+        let (_dir, card) = card(Faults {
+            bytes_per_second: Some(10 * 1024),
+            ..Faults::default()
+        });
+        let (mut client, _) = Client::connect(&card);
+        let start = Instant::now();
+
+        assert_eq!(client.write(1, 0x22), 0);
+        assert_eq!(client.read(1), Ok(0x22));
+
+        assert!(start.elapsed() >= Duration::from_millis(100));
     }
 
     #[test]

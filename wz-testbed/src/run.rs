@@ -12,10 +12,6 @@ use crate::nbd::Faults;
 use crate::qemu::{Machine, PowerOff};
 use crate::uboot::Booted;
 
-/// How long a test waits for anything. Far longer than it should take: a busy computer must not
-/// make tests fail.
-const PATIENCE: Duration = Duration::from_secs(90);
-
 /// A camera that is switched on. While it is, nobody can look at its flash and card: end it with
 /// [`Run::wait_until_off`] or [`Run::cut_power`]. Dropping it cuts the power.
 #[derive(Debug)]
@@ -25,6 +21,8 @@ pub struct Run<'a> {
     booted: Booted,
     said: Vec<String>,
     machine: Option<Machine>,
+    /// Whether the flash chip takes the power away in the middle of its work.
+    chip_cuts_power: bool,
     /// Up to where the test has waited for the serial console.
     seen: usize,
 }
@@ -42,6 +40,20 @@ pub struct Ended {
     pub transcript: String,
 }
 
+impl Ended {
+    /// The steps that the serial console showed, each once, in their order: `-> Read flash: ...`.
+    pub fn steps(&self) -> Vec<String> {
+        let mut steps: Vec<String> = Vec::new();
+        for line in self.serial.lines().filter(|line| line.starts_with("-> ")) {
+            let step = line.rsplit_once(" ...").map_or(line, |(step, _)| step);
+            if !steps.iter().any(|known| known == step) {
+                steps.push(step.to_owned());
+            }
+        }
+        steps
+    }
+}
+
 impl<'a> Run<'a> {
     pub(crate) fn new(
         camera: &'a mut Camera,
@@ -49,6 +61,7 @@ impl<'a> Run<'a> {
         booted: Booted,
         said: Vec<String>,
         machine: Option<Machine>,
+        chip_cuts_power: bool,
     ) -> Self {
         Self {
             camera,
@@ -56,6 +69,7 @@ impl<'a> Run<'a> {
             booted,
             said,
             machine,
+            chip_cuts_power,
             seen: 0,
         }
     }
@@ -75,8 +89,8 @@ impl<'a> Run<'a> {
     /// # Errors
     /// With the whole transcript: it is not shown in time, or the camera goes off.
     pub fn wait_for(&mut self, text: &str) -> Result<()> {
-        let from = self.seen;
-        let waited = self.machine()?.serial.wait_for(text, from, PATIENCE);
+        let (from, patience) = (self.seen, self.camera.patience);
+        let waited = self.machine()?.serial.wait_for(text, from, patience);
         self.seen = waited.map_err(|why| self.not_seen(&format!("{text:?}"), why))?;
         Ok(())
     }
@@ -128,21 +142,27 @@ impl<'a> Run<'a> {
     /// # Errors
     /// With the whole transcript: it does not happen in time, or QEMU fails.
     pub fn wait_until_off(mut self) -> Result<Ended> {
-        let waited = self.machine()?.serial.wait_for_end(PATIENCE);
+        let patience = self.camera.patience;
+        let waited = self.machine()?.serial.wait_for_end(patience);
         waited.map_err(|why| self.not_seen("the end", why))?;
         let why = self.machine()?.ended()?;
         self.end(why)
     }
 
     fn end(mut self, why: PowerOff) -> Result<Ended> {
+        let (patience, chip_cuts_power) = (self.camera.patience, self.chip_cuts_power);
         let serial = &self.machine()?.serial;
         // What was in the pipe when QEMU ended is still being read.
-        let read = serial.wait_for_end(PATIENCE);
+        let read = serial.wait_for_end(patience);
         let (text, transcript) = (serial.text(), serial.transcript());
         read.map_err(|why| self.not_seen("the end", why))?;
+        let nor = NorCounters::in_text(&text);
         Ok(Ended {
-            why,
-            nor: NorCounters::in_text(&text),
+            why: match why {
+                PowerOff::Reboot if chip_cuts_power && nor.is_none() => PowerOff::Cut,
+                why => why,
+            },
+            nor,
             serial: text,
             transcript,
         })
@@ -174,5 +194,27 @@ impl<'a> Run<'a> {
             transcript: machine.serial.transcript(),
             kept_in: self.evidence.dir().to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_told_once_and_without_their_progress() {
+        let ended = Ended {
+            why: PowerOff::Reboot,
+            serial: "wz\n-> Read flash: 16M ...\n-> Read flash: 16M ... 7%\n\
+                     -> Read flash: 16M ... ok\n   8 files\n-> Verify file: a.bin ... ok\n"
+                .to_owned(),
+            nor: None,
+            transcript: String::new(),
+        };
+
+        assert_eq!(
+            ended.steps(),
+            ["-> Read flash: 16M", "-> Verify file: a.bin"]
+        );
     }
 }
