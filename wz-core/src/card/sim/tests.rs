@@ -111,30 +111,42 @@ fn chip() -> SimNor {
 const SYNCED: [&str; 3] = ["gone", "journal", "old"];
 const UNSYNCED: [&str; 3] = ["folder/new", "journal", "old"];
 
+type Change = fn(&mut SimCard, &mut SimNor) -> bool;
+
+const ERASE: Change = |_, chip| chip.erase(Offset::ZERO).is_ok();
+const PROGRAM: Change = |_, chip| chip.program(Offset::ZERO, &[0]).is_ok();
+const FLUSH: Change = |card, _| card.sync().is_ok();
+const SECTOR_9: Change = |card, _| card.write_sector(&file("journal"), 1, &[9; SECTOR]).is_ok();
+
 #[rstest]
+#[case::lost(Cut::NotStarted, &SYNCED, b"old")]
+#[case::kept(Cut::DoneUnacknowledged, &UNSYNCED, b"newer")]
 fn a_cut_in_any_change_of_either_device_loses_or_keeps_all_that_was_not_synced(
-    #[values((Cut::NotStarted, SYNCED, b"old".as_slice()), (Cut::DoneUnacknowledged, UNSYNCED, b"newer".as_slice()))]
-    (cut, left, content): (Cut, [&str; 3], &[u8]),
-    #[values(
-        |_: &mut SimCard, chip: &mut SimNor| chip.erase(Offset::ZERO).is_err(),
-        |_: &mut SimCard, chip: &mut SimNor| chip.program(Offset::ZERO, &[0]).is_err(),
-        |card: &mut SimCard, _: &mut SimNor| card.sync().is_err(),
-        |card: &mut SimCard, _: &mut SimNor| card.create_folder(&file("empty")).is_err(),
-        |card: &mut SimCard, _: &mut SimNor| card.write_sector(&file("journal"), 1, &[9; SECTOR]).is_err(),
-    )]
-    change: fn(&mut SimCard, &mut SimNor) -> bool,
+    #[values(ERASE, PROGRAM, FLUSH, SECTOR_9)] change: Change,
+    #[case] cut: Cut,
+    #[case] left: &[&str],
+    #[case] content: &[u8],
 ) {
     let power = Power::new();
     let mut card = card_with_unsynced_changes(&power);
     let mut chip = chip().powered_by(&power);
     power.fail_after(0, cut);
-    assert!(change(&mut card, &mut chip), "it does not succeed");
+    assert!(!change(&mut card, &mut chip));
     power.turn_on();
     assert_eq!(names(&card), left);
-    assert_eq!(
-        card.read(&file("old"), Size::kib(1)).unwrap().unwrap(),
-        content
-    );
+    let old = card.read(&file("old"), Size::kib(1)).unwrap();
+    assert_eq!(old.as_deref(), Some(content));
+}
+
+#[rstest]
+#[case::lost(Cut::NotStarted, "j")]
+#[case::kept(Cut::DoneUnacknowledged, "k")]
+fn the_change_in_flight_fares_like_those_before(#[case] cut: Cut, #[case] name: &str) {
+    let mut card = card_with_two_sectors();
+    card.power().fail_after(0, cut);
+    RENAME(&mut card).unwrap_err();
+    card.power().turn_on();
+    assert_eq!(names(&card), [name]);
 }
 
 #[test]

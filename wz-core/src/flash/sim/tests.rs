@@ -132,7 +132,7 @@ fn nothing_but_erasing_the_block_to_the_end_heals_marginal_cells() {
     nor.power().fail_after(0, Cut::DoneUnacknowledged);
     ERASE(&mut nor).unwrap_err();
     nor.power().turn_on();
-    PROGRAM(&mut nor).unwrap();
+    nor.program(Offset::bytes(4096), &[0; 4096]).unwrap();
     nor.erase(Offset::ZERO).unwrap();
     assert!(
         wavers(&mut nor, 4096, 4096),
