@@ -63,6 +63,8 @@ impl Surroundings for Desk {
         Some(Size::mib(2))
     }
 
+    fn keep_alive(&self) {}
+
     fn before_operations(&mut self) {
         self.shells_offered += 1;
     }

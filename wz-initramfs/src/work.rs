@@ -152,6 +152,10 @@ impl Surroundings for Desk<'_> {
         memory::peak()
     }
 
+    fn keep_alive(&self) {
+        self.watchdog.feed();
+    }
+
     fn before_operations(&mut self) {
         self.open_shell_if_asked();
     }

@@ -76,10 +76,6 @@ impl Goal<'_> {
     /// # Errors
     /// The last of [`TRIES`] tries.
     pub fn reach(&self, action: Action, flash: &mut dyn Flash) -> Result<(), Problem> {
-        let anew = match is_blank(self.wanted) {
-            true => Action::Erase,
-            false => Action::EraseProgram,
-        };
         let mut action = action;
         let mut tries = 1;
         loop {
@@ -88,9 +84,17 @@ impl Goal<'_> {
                 .and_then(|()| self.check(tries, flash));
             match done {
                 Err(problem) if tries == TRIES => return Err(problem),
-                Err(_) => (action, tries) = (anew, tries + 1),
+                Err(_) => (action, tries) = (self.anew(), tries + 1),
                 Ok(()) => return Ok(()),
             }
+        }
+    }
+
+    /// The action that makes it right whatever it holds.
+    pub fn anew(&self) -> Action {
+        match is_blank(self.wanted) {
+            true => Action::Erase,
+            false => Action::EraseProgram,
         }
     }
 

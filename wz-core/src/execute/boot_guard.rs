@@ -58,7 +58,7 @@ pub fn rewrite_boot(
                 .iter()
                 .map(|part| (goal(work, part.block, &part.wanted), part.action))
                 .collect();
-            let outcome = reach(&goals, tools.flash);
+            let outcome = reach(&goals, tools.flash, tools.alive);
             let window = (tools.now)().saturating_sub(began);
             tools.reporter.report(&Event::BootRewritten { window });
             match outcome {
@@ -86,7 +86,7 @@ fn prepare(
     let mut parts = Vec::new();
     for block in std::iter::once(first).chain(others) {
         let wanted = wanted(work, block, tools.card)?;
-        let old = goal(work, block.block, &wanted).read(tools.flash)?;
+        let old = steady(goal(work, block.block, &wanted), block.old, tools.flash)?;
         parts.push(Part {
             block: block.block,
             action: block.action,
@@ -97,17 +97,32 @@ fn prepare(
     Ok(parts)
 }
 
+/// What the block holds, if it reads as it did when it was compared: it may have to be written back.
+fn steady(goal: Goal<'_>, crc: u32, flash: &mut dyn Flash) -> Result<Vec<u8>, Problem> {
+    let mut found = 0;
+    for _ in 0..TRIES {
+        let old = goal.read(flash)?;
+        found = crc32fast::hash(&old);
+        if found == crc {
+            return Ok(old);
+        }
+    }
+    Err(Problem::FlashUnsteady {
+        first: format!("{crc:08x}"),
+        second: format!("{found:08x}"),
+    })
+}
+
 /// Tries to make all `goals` hold, the first of which is block 0; erases everything anew after a
 /// try that failed.
-fn reach(goals: &[(Goal<'_>, Action)], flash: &mut dyn Flash) -> Result<(), Problem> {
+fn reach(
+    goals: &[(Goal<'_>, Action)],
+    flash: &mut dyn Flash,
+    alive: &dyn Fn(),
+) -> Result<(), Problem> {
     let mut tries = 1;
     loop {
-        let action = |goal: &Goal<'_>, planned: Action| match tries {
-            1 => planned,
-            _ if is_blank(goal.wanted) => Action::Erase,
-            _ => Action::EraseProgram,
-        };
-        match attempt(goals, &action, tries, flash) {
+        match attempt(goals, tries, flash, alive) {
             Err(_) if tries < TRIES => tries += 1,
             outcome => return outcome,
         }
@@ -116,9 +131,9 @@ fn reach(goals: &[(Goal<'_>, Action)], flash: &mut dyn Flash) -> Result<(), Prob
 
 fn attempt(
     goals: &[(Goal<'_>, Action)],
-    action: &dyn Fn(&Goal<'_>, Action) -> Action,
     tries: u32,
     flash: &mut dyn Flash,
+    alive: &dyn Fn(),
 ) -> Result<(), Problem> {
     let Some(((first, _), others)) = goals.split_first() else {
         return Ok(());
@@ -133,7 +148,12 @@ fn attempt(
     seal(first, magic, flash)?;
     without_magic.apply(Action::Erase, flash)?;
     for (goal, planned) in others {
-        goal.apply(action(goal, *planned), flash)?;
+        let action = match tries {
+            1 => *planned,
+            _ => goal.anew(),
+        };
+        goal.apply(action, flash)?;
+        alive();
     }
     let page = flash.geometry().page;
     without_magic.program(&vec![BLANK; sealed.len()], page, flash)?;
@@ -181,7 +201,7 @@ fn go_back(work: Rewrite<'_>, parts: &[Part], problem: Problem, tools: &mut Tool
         .iter()
         .map(|part| (goal(work, part.block, &part.old), Action::EraseProgram))
         .collect();
-    match reach(&goals, tools.flash) {
+    match reach(&goals, tools.flash, tools.alive) {
         Ok(()) => Problem::BootRestored {
             why: problem.what(),
         },

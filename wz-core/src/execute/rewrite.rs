@@ -45,6 +45,8 @@ pub struct Tools<'a> {
     pub reporter: &'a mut dyn Reporter,
     /// The time since power-on.
     pub now: &'a dyn Fn() -> Duration,
+    /// Tells the watchdog that all is well, where nothing is reported.
+    pub alive: &'a dyn Fn(),
     /// The blocks that were announced last.
     pub announced: BTreeSet<u32>,
 }

@@ -29,7 +29,7 @@ pub enum Content {
     Uimage,
     /// A whole squashfs. What follows it is not judged.
     Squashfs,
-    /// A JFFS2.
+    /// A JFFS2, or nothing: a firmware makes one in a blank partition.
     Jffs2,
     /// A kernel and, behind it, a squashfs, both at multiples of 32K. What stands before, between and
     /// behind them is not judged.
@@ -106,6 +106,10 @@ impl Checker {
             });
         }
         if self.blank {
+            // What a camera has never written to is a sound backup of it.
+            if matches!(self.judge, Judge::Jffs2(_)) && self.length > Size::ZERO {
+                return Ok(());
+            }
             return Err(ContentError::Blank { size: self.taken });
         }
         match self.judge {

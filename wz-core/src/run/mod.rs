@@ -60,6 +60,9 @@ pub trait Surroundings {
     /// The most memory that the program had resident so far.
     fn peak_memory(&self) -> Option<Size>;
 
+    /// A sign of life for the watchdog, where nothing is reported for a while.
+    fn keep_alive(&self);
+
     /// Called once when all is planned and nothing has been done: the owner may want a shell.
     fn before_operations(&mut self);
 }

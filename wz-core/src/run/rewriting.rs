@@ -207,12 +207,14 @@ fn timed(work: Rewrite<'_>, desk: &mut Desk<'_, '_>) -> (Result<(), Problem>, BT
     let began = desk.surroundings.since_power_on();
     let surroundings = &*desk.surroundings;
     let now = || surroundings.since_power_on();
+    let alive = || surroundings.keep_alive();
     let mut tools = Tools {
         flash: desk.flash.chip,
         card: desk.card,
         journal: desk.journal,
         reporter: desk.reporter,
         now: &now,
+        alive: &alive,
         announced: BTreeSet::new(),
     };
     let outcome = rewrite(work, &mut tools);

@@ -356,6 +356,8 @@ impl Surroundings for Clock<'_> {
         None
     }
 
+    fn keep_alive(&self) {}
+
     fn before_operations(&mut self) {}
 }
 
