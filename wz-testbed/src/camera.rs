@@ -23,7 +23,6 @@ pub struct CameraBuilder {
     card: Option<Card>,
     faults: Option<Faults>,
     arguments: Vec<String>,
-    watchdog: bool,
 }
 
 /// A camera that is off. It can be switched on, and looked into.
@@ -33,7 +32,6 @@ pub struct Camera {
     card: Option<PathBuf>,
     faulty: Option<FaultyCard>,
     arguments: Vec<String>,
-    watchdog: bool,
     pub(crate) evidence: Evidence,
 }
 
@@ -52,7 +50,6 @@ impl Camera {
             card: None,
             faults: None,
             arguments: Vec::new(),
-            watchdog: false,
         }
     }
 
@@ -183,7 +180,6 @@ impl Camera {
                 (Some(image), None) => CardDrive::File(image.clone()),
                 (Some(_), Some(faulty)) => CardDrive::Nbd(faulty.socket().to_owned()),
             },
-            watchdog: self.watchdog,
             dir: self.dir.path().to_owned(),
         })
     }
@@ -227,14 +223,6 @@ impl CameraBuilder {
         self
     }
 
-    /// With a watchdog that can be started and fed: QEMU's i6300ESB. On Malta it never bites, so a
-    /// test cannot prove with it that somebody feeds it.
-    #[must_use]
-    pub fn watchdog(mut self) -> Self {
-        self.watchdog = true;
-        self
-    }
-
     /// Puts the camera together.
     pub fn build(self) -> Result<Camera> {
         let dir = tempfile::Builder::new()
@@ -250,7 +238,6 @@ impl CameraBuilder {
             card: None,
             faulty: None,
             arguments,
-            watchdog: self.watchdog,
             evidence: Evidence::of_this_test()?,
         };
         if let Some(card) = &self.card {
