@@ -82,7 +82,7 @@ fn a_panic_of_pid_1_restarts_the_camera() {
 }
 
 /// How long the watchdog of these tests waits for a sign of life.
-const PATIENCE_SECONDS: u64 = 4;
+const PATIENCE_SECONDS: u64 = 5;
 
 /// A camera with a watchdog that bites: the kernel's own, since QEMU's never does on Malta.
 fn with_watchdog(conf: &str) -> CameraBuilder {
@@ -102,7 +102,7 @@ fn with_watchdog(conf: &str) -> CameraBuilder {
 #[test]
 fn a_run_that_takes_longer_than_the_watchdog_waits_goes_on_to_its_end() {
     let mut camera = with_watchdog(BACKUP)
-        .kernel_argument("block2mtd.read_us=700")
+        .kernel_argument("block2mtd.read_us=900")
         .build()
         .expect("a camera");
     let ended = run(&mut camera);
