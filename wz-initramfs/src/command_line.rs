@@ -3,6 +3,7 @@
 //! ```text
 //! wz.chip=<name>            which chip to be: there are no registers that tell
 //! wz.panic=work|supervisor  panic there, to show that even this ends well
+//! wz.watchdog=<seconds>     how long the watchdog waits for a sign of life
 //! ```
 
 use std::fs;

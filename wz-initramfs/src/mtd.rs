@@ -13,9 +13,15 @@ use wz_core::units::{Offset, Region, Size};
 
 use crate::sys;
 
-/// What one program command takes. All NOR chips on these cameras have 256-byte pages; the kernel
-/// shows them as writable bytewise.
+/// What one program command takes. All NOR chips on these cameras have 256-byte pages; any range of
+/// bytes can be programmed all the same.
 const PAGE: Size = Size::bytes(256);
+
+/// What the camera's driver transfers at once, and what is asked of it at once: when one of several
+/// transfers fails, it tells nothing and gives stale bytes. (`jz_spi_norflash_read` in
+/// `drivers/mtd/devices/jz_sfc.c` of the cameras' Linux 3.10: the negative error is added to the count
+/// of bytes. Alone it is an impossible count, and `mtdchar.c` makes an error of it.)
+const TRANSFER: usize = 4096;
 
 /// A directory of `/sys/class/mtd`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,6 +161,12 @@ impl MtdChip {
         }
     }
 
+    fn fill(&self, at: Offset, buffer: &mut [u8]) -> io::Result<()> {
+        let places = (at.get()..).step_by(TRANSFER);
+        let mut pieces = buffer.chunks_mut(TRANSFER).zip(places);
+        pieces.try_for_each(|(piece, place)| self.for_reading.read_exact_at(piece, place))
+    }
+
     fn writable(&mut self) -> io::Result<&File> {
         let file = match self.for_writing.take() {
             Some(file) => file,
@@ -170,8 +182,8 @@ impl MtdChip {
         sys::erase(file, stretch)
     }
 
-    // The driver splits what it gets at the borders of pages, so one call does for any length
-    // (Linux, `drivers/mtd/mtdchar.c` and `drivers/mtd/spi-nor/core.c`).
+    // The driver splits at the borders of pages what it gets, so one call does for any length. It may
+    // not tell of a page that failed: who programs reads back.
     fn write(&mut self, at: Offset, data: &[u8]) -> io::Result<()> {
         self.within(at, data.len())?;
         self.writable()?.write_all_at(data, at.get())
@@ -211,7 +223,7 @@ impl ReadFlash for MtdChip {
     fn read(&mut self, at: Offset, buffer: &mut [u8]) -> Result<(), FlashError> {
         let length = buffer.len();
         self.within(at, length)
-            .and_then(|()| self.for_reading.read_exact_at(buffer, at.get()))
+            .and_then(|()| self.fill(at, buffer))
             .map_err(|source| FlashError::new(FlashOperation::Read, at, length, source))
     }
 }
@@ -322,6 +334,22 @@ pub mod tests {
         expected[0xfe..0x300].fill(5);
         expected[0xfffe..].fill(6);
         assert!(fs::read(file.path()).unwrap() == expected);
+    }
+
+    #[rstest]
+    #[case(0, 64 * 1024)]
+    #[case(101, 4096)]
+    #[case(4000, 8193)]
+    #[case(0xffff, 1)]
+    #[case(0x1_0000, 0)]
+    fn any_range_reads_as_it_is(#[case] at: usize, #[case] length: usize) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut chip = chip(&file);
+        let content: Vec<u8> = (0..64 * 1024_u32).map(|at| (at % 251) as u8).collect();
+        chip.program(Offset::ZERO, &content).unwrap();
+        let mut read = vec![0; length];
+        chip.read(Offset::bytes(at as u64), &mut read).unwrap();
+        assert!(read == content[at..at + length]);
     }
 
     #[test]

@@ -28,7 +28,6 @@ pub struct CameraBuilder {
     card: Option<Card>,
     faults: Option<Faults>,
     arguments: Vec<String>,
-    watchdog: bool,
     patience: Duration,
 }
 
@@ -39,7 +38,6 @@ pub struct Camera {
     card: Option<PathBuf>,
     faulty: Option<FaultyCard>,
     arguments: Vec<String>,
-    watchdog: bool,
     pub(crate) patience: Duration,
     pub(crate) evidence: Evidence,
 }
@@ -59,7 +57,6 @@ impl Camera {
             card: None,
             faults: None,
             arguments: Vec::new(),
-            watchdog: false,
             patience: PATIENCE,
         }
     }
@@ -213,7 +210,6 @@ impl Camera {
                 (Some(image), None) => CardDrive::File(image.clone()),
                 (Some(_), Some(faulty)) => CardDrive::Nbd(faulty.socket().to_owned()),
             },
-            watchdog: self.watchdog,
             dir: self.dir.path().to_owned(),
         })
     }
@@ -257,14 +253,6 @@ impl CameraBuilder {
         self
     }
 
-    /// With a watchdog that can be started and fed: QEMU's i6300ESB. On Malta it never bites, so a
-    /// test cannot prove with it that somebody feeds it.
-    #[must_use]
-    pub fn watchdog(mut self) -> Self {
-        self.watchdog = true;
-        self
-    }
-
     /// Waits this long for anything, instead of 90 seconds: for chips that take their time.
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
@@ -287,7 +275,6 @@ impl CameraBuilder {
             card: None,
             faulty: None,
             arguments,
-            watchdog: self.watchdog,
             patience: self.patience,
             evidence: Evidence::of_this_test()?,
         };

@@ -34,10 +34,22 @@ pub fn card_folder(soc: &str) -> Result<PathBuf> {
         .unwrap_or_default())
 }
 
+/// A module for the emulator's kernel, such as `softdog`.
+pub fn kernel_module(name: &str) -> Result<Vec<u8>> {
+    read(file("WZ_KERNEL_DIR", Some(&format!("modules/{name}.ko")))?)
+}
+
 /// An SD kernel for the emulator with one more program in its initramfs, at `/<name>`.
 pub fn sd_kernel_with_program(name: &str, program: &str) -> Result<Vec<u8>> {
+    sd_kernel_with_files(&[(name, program.as_bytes())])
+}
+
+/// An SD kernel for the emulator with more files in its initramfs, all of them executable.
+pub fn sd_kernel_with_files(files: &[(&str, &[u8])]) -> Result<Vec<u8>> {
     let mut archive = initramfs::archive(&read(init()?)?, &read(busybox()?)?);
-    archive.file(name, 0o755, program.as_bytes());
+    for (name, content) in files {
+        archive.file(name, 0o755, content);
+    }
     attach(archive)
 }
 

@@ -33,7 +33,6 @@ pub(crate) struct Hardware {
     /// The flash chip's content, a raw file.
     pub(crate) flash: PathBuf,
     pub(crate) card: CardDrive,
-    pub(crate) watchdog: bool,
     /// For the monitor's socket.
     pub(crate) dir: PathBuf,
 }
@@ -169,9 +168,6 @@ impl Hardware {
         if let Some(node) = self.card.node() {
             args.extend(["-blockdev".into(), node.to_string().into()]);
             args.extend(words(&["-device", "sd-card,id=card,drive=card"]));
-        }
-        if self.watchdog {
-            args.extend(words(&["-device", "i6300esb", "-watchdog-action", "reset"]));
         }
         Ok(args)
     }
