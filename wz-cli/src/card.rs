@@ -1,6 +1,8 @@
 //! What lies on a card of ours when it is new, and what boots it. Names come from the profiles.
 
-use wz_core::profile::{Catalogue, Firmware, Soc};
+use std::collections::BTreeSet;
+
+use wz_core::profile::{Catalogue, Firmware, Layout, Soc};
 
 use crate::cardimage::{Content, Entry};
 use crate::donor::BootLimits;
@@ -10,8 +12,6 @@ const FOLDER: &str = "wz_flash-helper";
 const GENERAL: &str = include_str!("../card/general.conf");
 /// The firmware that cameras are sold with; most cards are made for it.
 const FACTORY: &str = "stock";
-/// The partition that is only restored with a hidden option.
-const BOOT: &str = "boot";
 
 /// The name under which the U-Boot that cameras of this family are sold with looks for a kernel on
 /// the card; none if no firmware of the family boots one.
@@ -42,48 +42,86 @@ pub fn content(catalogue: &Catalogue, soc: &Soc, kernel_name: &str, sd_kernel: V
     for firmware in catalogue.firmwares(&soc.name) {
         let folder = ours(&format!("restore/{}", firmware.name));
         let conf = format!("{folder}.conf");
-        content.insert(folder, Entry::Folder);
+        let readme = format!("{folder}/README.txt");
         content.insert(conf, Entry::File(restore_conf(firmware).into_bytes()));
+        content.insert(readme, Entry::File(image_names(soc, firmware).into_bytes()));
     }
     content
 }
 
-/// `restore/<firmware>.conf` with a line for each partition of each layout, in their order.
+/// `restore/<firmware>.conf` with a line for each partition of each layout, but for boot partitions:
+/// those are only restored with a hidden option.
 fn restore_conf(firmware: &Firmware) -> String {
     let name = &firmware.name;
-    let mut partitions = Vec::new();
-    for layout in &firmware.layouts {
-        for partition in layout.partitions() {
-            let known = partitions.contains(&partition.name.as_str());
-            if partition.name != BOOT && !known {
-                partitions.push(partition.name.as_str());
-            }
-        }
-    }
-    let lines = partitions
-        .iter()
-        .map(|part| format!("restore_{name}_{part}=\"no\"\n"));
+    let lines = partitions(firmware)
+        .into_iter()
+        .filter(|partition| !is_boot(firmware, partition))
+        .map(|partition| format!("restore_{name}_{partition}=\"no\"\n"));
     let head = format!(
-        "# Which partitions of the {name} firmware to restore, if restore_partitions is \"yes\" in general.conf.\n\
-         # Their files, {name}_<chip group>_<partition>.bin and .sha256sum, belong in the folder restore/{name}.\n\n"
+        "# Which partitions of the {name} firmware to restore, if restore_partitions is \"yes\" in general.conf:\n\
+         # change \"no\" to \"yes\". Their images belong in the folder restore/{name}, whose README.txt says what\n\
+         # they are called.\n\n"
     );
     head + &lines.collect::<String>()
+}
+
+/// `restore/<firmware>/README.txt`: what the images in that folder are called.
+fn image_names(soc: &Soc, firmware: &Firmware) -> String {
+    let name = &firmware.name;
+    let groups: BTreeSet<&str> = soc.chips.iter().map(|chip| chip.group.as_str()).collect();
+    let groups = groups.into_iter().collect::<Vec<_>>().join(", ");
+    let images = partitions(firmware)
+        .into_iter()
+        .map(|partition| format!("  {name}_<group>_{partition}.bin\n"));
+    let images = images.collect::<String>();
+    format!(
+        "This folder is for images of the {name} firmware, to restore or to switch to: one for each\n\
+         partition,\n\n\
+         {images}\n\
+         or, to switch, one for the whole firmware:\n\n  \
+         {name}_<group>_firmware.bin\n\n\
+         Beside each image belongs a file with its hash: the same name with .sha256sum behind it.\n\n\
+         <group> is the kind of chip: {groups}.\n\
+         The files of a backup have these names already: copy them from backup/{name}/<number>.\n"
+    )
+}
+
+/// The partitions that a firmware has in any layout, in their order.
+fn partitions(firmware: &Firmware) -> Vec<&str> {
+    let mut names = Vec::new();
+    for partition in firmware.layouts.iter().flat_map(Layout::partitions) {
+        if !names.contains(&partition.name.as_str()) {
+            names.push(partition.name.as_str());
+        }
+    }
+    names
+}
+
+fn is_boot(firmware: &Firmware, partition: &str) -> bool {
+    let mut boots = firmware.layouts.iter().filter_map(Layout::boot);
+    boots.any(|boot| boot.name == partition)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use rstest::rstest;
+    use wz_core::config::{GeneralConf, read_general, read_restore, request};
 
-    /// The settings in a configuration of the card.
-    fn settings(soc: &str, path: &str) -> Vec<(String, String)> {
+    /// A text in our folder of a new card.
+    fn text(soc: &str, path: &str) -> String {
         let catalogue = Catalogue::builtin();
         let soc = catalogue.soc(soc).unwrap();
         let mut content = content(&catalogue, soc, "kernel", vec![]);
         let Some(Entry::File(text)) = content.remove(&format!("{FOLDER}/{path}")) else {
             panic!("no {path}");
         };
-        let text = String::from_utf8(text).unwrap();
+        String::from_utf8(text).unwrap()
+    }
+
+    /// The settings in a configuration of the card.
+    fn settings(soc: &str, path: &str) -> Vec<(String, String)> {
+        let text = text(soc, path);
         let lines = text
             .lines()
             .filter(|line| !line.starts_with('#') && !line.is_empty());
@@ -94,13 +132,19 @@ mod tests {
         lines.map(setting).collect()
     }
 
+    /// What is on by itself, and changes nothing by itself.
+    const ON: [&str; 4] = [
+        "audio_volume",
+        "secondary_backup",
+        "safety_backup",
+        "roll_back",
+    ];
+
     #[test]
     fn a_new_card_switches_nothing_on() {
         for (key, value) in settings("t31", "general.conf") {
             assert!(
-                matches!(value.as_str(), "no" | "")
-                    || key == "audio_volume"
-                    || key == "secondary_backup",
+                matches!(value.as_str(), "no" | "") || ON.contains(&key.as_str()),
                 "{key}={value}"
             );
         }
@@ -127,6 +171,8 @@ mod tests {
             "next_firmware",
             "re_run",
             "restore_partitions",
+            "roll_back",
+            "safety_backup",
             "secondary_backup",
             "switch_firmware",
             "switch_firmware_with_all_partitions",
@@ -134,23 +180,67 @@ mod tests {
         assert_eq!(keys, expected);
     }
 
+    #[test]
+    fn a_new_card_asks_for_nothing_and_means_what_it_would_without_its_lines() {
+        let text = text("t31", "general.conf");
+        let conf = read_general("general.conf", text.as_bytes()).unwrap();
+        assert_eq!(conf.warnings, []);
+        let asked = request("general.conf", &conf.value).unwrap().value;
+        let silent = request("general.conf", &GeneralConf::default()).unwrap();
+        assert_eq!(asked, silent.value);
+    }
+
     #[rstest]
-    #[case("t20", "stock", "flag")]
-    #[case("t31", "stock", "kback")]
-    #[case("t31", "thingino", "ota")]
+    #[case("t20", "stock", &["kernel", "root", "driver", "appfs", "backupk", "backupd", "backupa", "config", "para", "flag"])]
+    #[case("t31", "stock", &["kernel", "rootfs", "app", "kback", "aback", "cfg", "para"])]
+    #[case("t20", "thingino", &["env", "ota", "config", "backup"])]
+    #[case("t31", "thingino", &["env", "ota", "config", "backup"])]
     fn a_new_card_restores_nothing_and_names_the_partitions_of_the_profile(
         #[case] soc: &str,
         #[case] firmware: &str,
-        #[case] partition: &str,
+        #[case] partitions: &[&str],
     ) {
         let settings = settings(soc, &format!("restore/{firmware}.conf"));
-        let key = format!("restore_{firmware}_{partition}");
-        assert!(
-            settings.iter().any(|(found, _)| *found == key),
-            "{settings:?}"
-        );
-        assert!(settings.iter().all(|(_, value)| value == "no"));
-        assert!(!settings.iter().any(|(key, _)| key.ends_with("_boot")));
+        let expected: Vec<_> = partitions
+            .iter()
+            .map(|partition| (format!("restore_{firmware}_{partition}"), "no".to_owned()))
+            .collect();
+        assert_eq!(settings, expected);
+    }
+
+    /// Whatever layout the camera has: with one line changed, that is what is restored.
+    #[rstest]
+    fn every_line_of_a_new_card_can_be_switched_on(
+        #[values("t20", "t31")] soc: &str,
+        #[values("stock", "thingino")] firmware: &str,
+    ) {
+        let text = text(soc, &format!("restore/{firmware}.conf"));
+        let catalogue = Catalogue::builtin();
+        let firmware = catalogue.firmware(soc, firmware).unwrap();
+        for layout in &firmware.layouts {
+            for partition in layout.partitions().iter().skip(1) {
+                let key = format!("restore_{}_{}=", firmware.name, partition.name);
+                let text = text.replace(&format!("{key}\"no\""), &format!("{key}\"yes\""));
+                let reading = read_restore("a.conf", text.as_bytes(), firmware, layout).unwrap();
+                assert_eq!(reading.warnings, []);
+                assert_eq!(reading.value.partitions, [partition.name.as_str()]);
+            }
+        }
+    }
+
+    #[rstest]
+    #[case("t31", "stock", &["stock_<group>_boot.bin", "stock_<group>_kback.bin", "stock_<group>_firmware.bin"])]
+    #[case("t20", "stock", &["stock_<group>_flag.bin", "t20l, t20n, t20x"])]
+    #[case("t31", "thingino", &["thingino_<group>_ota.bin", "t31a", "t31x", "backup/thingino/"])]
+    fn a_new_card_says_what_images_are_called(
+        #[case] soc: &str,
+        #[case] firmware: &str,
+        #[case] words: &[&str],
+    ) {
+        let text = text(soc, &format!("restore/{firmware}/README.txt"));
+        for word in words {
+            assert!(text.contains(word), "{word}: {text}");
+        }
     }
 
     #[rstest]

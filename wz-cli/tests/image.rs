@@ -126,7 +126,9 @@ fn the_folder_and_the_image_hold_the_same_bootable_card(
             sd_kernel,
             "wz_flash-helper/general.conf",
             "wz_flash-helper/restore/stock.conf",
+            "wz_flash-helper/restore/stock/README.txt",
             "wz_flash-helper/restore/thingino.conf",
+            "wz_flash-helper/restore/thingino/README.txt",
         ]
     );
     for file in files {

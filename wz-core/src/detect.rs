@@ -6,12 +6,13 @@ use std::io::{self, Read};
 
 use crate::event::{CameraFacts, Problem};
 use crate::flash::{FileSystem, FileSystems, ReadFlash};
+use crate::image::check::Content;
 use crate::image::environment::Environment;
 use crate::profile::{
     Catalogue, Chip, Evidence, Firmware, Format, Identified, Layout, Model, Partition, Soc,
     Variables, identify,
 };
-use crate::units::{Region, Size};
+use crate::units::{Offset, Region, Size};
 
 /// How much of a file on a partition is looked at. The files that tell the model have a few lines.
 const FILE_LIMIT: u64 = 64 * 1024;
@@ -45,6 +46,21 @@ pub struct Camera {
     pub partitions: Vec<CameraPartition>,
     /// The folder at the top of the card that gets a second copy, if the firmware has one.
     pub secondary_backup: Option<String>,
+    /// The start of flash that the installed firmware's boot loader needs whole.
+    pub boot_guard: Region,
+    /// Why nothing may be written to this camera's flash, whatever it is.
+    pub obstacles: Vec<Problem>,
+    /// Whether its boot ROM checks signatures.
+    pub boot_rom: BootRom,
+}
+
+/// What the boot ROM starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BootRom {
+    /// Any boot loader.
+    Any,
+    /// The maker's only.
+    ChecksSignatures,
 }
 
 /// A partition of a camera's flash.
@@ -56,12 +72,24 @@ pub struct CameraPartition {
     pub region: Region,
     /// What it is formatted as, if its files are the owner's and get packed.
     pub user_files: Option<FileSystem>,
+    /// What has to be in there.
+    pub content: Content,
 }
 
 impl Camera {
     /// The firmware's name in paths.
     pub fn firmware_name(&self) -> &str {
         self.facts.firmware.as_deref().unwrap_or("unknown")
+    }
+
+    /// Why its boot partition may not be written, if it may not.
+    pub fn secure_boot(&self) -> Option<Problem> {
+        match self.boot_rom {
+            BootRom::Any => None,
+            BootRom::ChecksSignatures => Some(Problem::SecureBoot {
+                model: self.facts.model.clone().unwrap_or_default(),
+            }),
+        }
     }
 }
 
@@ -92,7 +120,8 @@ pub fn detect(
     let firmwares = catalogue.firmwares(&soc.name);
     let firmware = firmware(firmwares, soc, manual, &mut evidence, &mut remarks)?;
     let layout = layout(firmware, &mut evidence, &mut remarks)?;
-    pending_upgrade(firmware, &mut evidence, &mut remarks)?;
+    let mut obstacles = not_supported(soc, chip);
+    pending_upgrade(firmware, &mut evidence, &mut remarks, &mut obstacles)?;
     let model = model(firmware, layout, manual, &mut evidence, &mut remarks);
     let facts = CameraFacts {
         soc: soc.name.clone(),
@@ -101,13 +130,20 @@ pub fn detect(
         flash: format!("{} {}", device.name, device.whole.size),
         firmware: firmware.map(|firmware| firmware.name.clone()),
         layout: layout.map(|layout| layout.name.clone()),
-        model: model.map(|model| model.code),
+        model: model.as_ref().map(|model| model.code.clone()),
     };
+    let checks_signatures = model.is_some_and(|model| model.secure_boot);
     let camera = Camera {
         facts,
         chip: device.whole,
         partitions: layout.map(partitions).unwrap_or_default(),
         secondary_backup: firmware.and_then(|firmware| firmware.secondary_backup.clone()),
+        boot_guard: boot_guard(firmware, layout),
+        obstacles,
+        boot_rom: match checks_signatures {
+            true => BootRom::ChecksSignatures,
+            false => BootRom::Any,
+        },
     };
     Ok(Detected { camera, remarks })
 }
@@ -168,13 +204,36 @@ fn pending_upgrade(
     firmware: Option<&Firmware>,
     evidence: &mut FlashEvidence<'_>,
     remarks: &mut Vec<Problem>,
+    obstacles: &mut Vec<Problem>,
 ) -> Result<(), Problem> {
     let Some(firmware) = firmware else {
         return Ok(());
     };
-    let mark = firmware.pending_upgrade_in(evidence)?;
-    remarks.extend(mark.map(|mark| Problem::UpgradePending { mark }));
+    if let Some(mark) = firmware.pending_upgrade_in(evidence)? {
+        remarks.push(Problem::UpgradePending { mark: mark.clone() });
+        obstacles.push(Problem::UpgradeUnfinished { mark });
+    }
     Ok(())
+}
+
+fn not_supported(soc: &Soc, chip: &Chip) -> Vec<Problem> {
+    match soc.supports(chip) {
+        true => Vec::new(),
+        false => vec![Problem::ChipNotSupported {
+            chip: chip.name.clone(),
+        }],
+    }
+}
+
+/// The boot partition; where the layout is not known, the longest that the firmware has.
+fn boot_guard(firmware: Option<&Firmware>, layout: Option<&Layout>) -> Region {
+    let boot_end = |layout: &Layout| layout.boot().map(|boot| boot.region.end());
+    let end = match (layout, firmware) {
+        (Some(layout), _) => boot_end(layout),
+        (None, Some(firmware)) => firmware.layouts.iter().filter_map(boot_end).max(),
+        (None, None) => None,
+    };
+    Region::new(Offset::ZERO, end.unwrap_or_default() - Offset::ZERO)
 }
 
 /// A model that cannot be found out is a remark: it is only shown and recorded.
@@ -211,13 +270,14 @@ fn partitions(layout: &Layout) -> Vec<CameraPartition> {
         name: partition.name.clone(),
         region: partition.region,
         user_files: file_system(partition.format).filter(|_| partition.user_data),
+        content: partition.content(),
     };
     layout.partitions().iter().map(partition).collect()
 }
 
 fn file_system(format: Format) -> Option<FileSystem> {
     match format {
-        Format::Raw => None,
+        Format::Raw | Format::Uimage | Format::Bundle => None,
         Format::Jffs2 => Some(FileSystem::Jffs2),
         Format::Squashfs => Some(FileSystem::Squashfs),
         Format::Vfat => Some(FileSystem::Vfat),

@@ -5,13 +5,15 @@
 
 pub mod units;
 
+pub mod sim;
+
 pub mod event;
+
+pub mod image;
 
 pub mod profile;
 
 pub mod config;
-
-pub mod image;
 
 pub mod card;
 
@@ -20,6 +22,8 @@ pub mod flash;
 pub mod detect;
 
 pub mod plan;
+
+pub mod journal;
 
 pub mod execute;
 

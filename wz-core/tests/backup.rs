@@ -12,12 +12,14 @@ use std::path::PathBuf;
 
 use rstest::rstest;
 use sha2::{Digest, Sha256};
-use wz_core::card::{Card, CardPath, SimCard, SimCut, SimFault};
-use wz_core::detect::{Camera, CameraPartition};
+use wz_core::card::{Card, CardPath, SimCard, SimFault};
+use wz_core::detect::{BootRom, Camera, CameraPartition};
 use wz_core::event::{CameraFacts, Event, Problem};
 use wz_core::execute::{BackupResult, backup};
 use wz_core::flash::{Fault, FileSystem, FileSystems, Geometry, SimNor};
+use wz_core::image::check::Content;
 use wz_core::plan::{BackupPlan, plan_backup, secondary_folder, survey};
+use wz_core::sim::Cut;
 use wz_core::units::{Offset, Region, Size};
 
 const CHIP: Size = Size::kib(192);
@@ -81,6 +83,7 @@ fn partitions() -> Vec<CameraPartition> {
         name: name.into(),
         region: Region::new(Offset::bytes(offset), Size::bytes(size)),
         user_files,
+        content: Content::Anything,
     };
     vec![
         part("boot", 0, 32 * 1024, None),
@@ -100,6 +103,9 @@ fn plan(card: &SimCard) -> Result<BackupPlan, Vec<Problem>> {
         chip: Region::new(Offset::ZERO, CHIP),
         partitions: partitions(),
         secondary_backup: Some("Wyze_factory_backup".into()),
+        boot_guard: Region::new(Offset::ZERO, Size::kib(32)),
+        obstacles: Vec::new(),
+        boot_rom: BootRom::Any,
     };
     let mut parents = vec![CardPath::backups().join("stock")];
     parents.extend(secondary_folder(&camera, true));
@@ -372,7 +378,7 @@ fn a_card_without_room_is_refused_with_the_figures_before_anything_is_written() 
     let card = SimCard::new(Size::mib(1));
     let problems = plan(&card).unwrap_err();
     assert!(matches!(problems[..], [Problem::CardTooSmall { needed, free, .. }] if needed > free));
-    assert_eq!(card.changes(), 0);
+    assert_eq!(card.power().operations(), 0);
 }
 
 #[test]
@@ -410,7 +416,7 @@ fn a_file_where_a_folder_is_needed_is_refused_by_name(#[case] path: CardPath) {
             path: path.to_string()
         }]
     );
-    assert_eq!(card.changes(), 0);
+    assert_eq!(card.power().operations(), 0);
 }
 
 #[test]
@@ -431,23 +437,23 @@ fn the_highest_number_is_the_last() {
 fn after_a_power_cut_at_any_change_no_folder_with_a_final_name_is_less_than_whole() {
     let counted = card();
     run(&counted, &mut flash(), &mut Files::some()).unwrap();
-    let changes = counted.changes();
+    let changes = counted.power().operations();
     assert!(changes > 50, "{changes}");
     for at in 0..changes {
         let cuts = [
-            SimCut::LosesUnsynced,
-            SimCut::KeepsUnsynced,
-            SimCut::Torn { seed: at * 7919 },
+            Cut::NotStarted,
+            Cut::DoneUnacknowledged,
+            Cut::Torn { seed: at * 7919 },
         ];
         for cut in cuts {
             let (card, mut flash) = (card(), flash());
-            card.fail_power_after(at, cut);
+            card.power().fail_after(at, cut);
             assert!(
                 run(&card, &mut flash, &mut Files::some()).is_err(),
                 "{at} {cut:?}"
             );
-            assert!(card.is_off());
-            card.power_on();
+            assert!(card.power().is_off());
+            card.power().turn_on();
             finished_backups(&card)
                 .values()
                 .for_each(|files| assert_whole(files, &flash));

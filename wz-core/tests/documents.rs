@@ -9,6 +9,7 @@
 use std::fmt::Write;
 
 use wz_core::event::PROBLEMS;
+use wz_core::profile::{Catalogue, SwitchAction};
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/codes.md");
 
@@ -43,6 +44,57 @@ fn the_document_of_codes_says_what_the_program_says() {
         found == wanted,
         "docs/codes.md is not up to date; set WZ_BLESS=1 to write it"
     );
+}
+
+/// What Switch does with the partitions that do not simply get their image.
+fn switch_table() -> String {
+    let mut table = String::from(
+        "| SoC | Firmware | Layout | Partition | Becomes | With all partitions |\n\
+         |---|---|---|---|---|---|\n",
+    );
+    let catalogue = Catalogue::builtin();
+    let firmwares = catalogue
+        .socs()
+        .flat_map(|soc| catalogue.firmwares(&soc.name));
+    for firmware in firmwares {
+        for layout in &firmware.layouts {
+            let partitions = layout.partitions().iter().filter(|partition| {
+                (partition.switch, partition.switch_all)
+                    != (SwitchAction::Write, SwitchAction::Write)
+            });
+            for partition in partitions {
+                writeln!(
+                    table,
+                    "| {} | {} | {} | `{}` | {} | {} |",
+                    firmware.soc,
+                    firmware.name,
+                    layout.name,
+                    partition.name,
+                    in_words(partition.switch),
+                    in_words(partition.switch_all),
+                )
+                .expect("a string takes everything");
+            }
+        }
+    }
+    table
+}
+
+fn in_words(action: SwitchAction) -> &'static str {
+    match action {
+        SwitchAction::Write => "its image",
+        SwitchAction::Erase => "made blank",
+        SwitchAction::Format => "empty file system",
+        SwitchAction::Leave => "left alone",
+    }
+}
+
+#[test]
+fn the_document_of_the_configuration_says_what_switching_does_with_each_partition() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/config.md"))
+        .expect("docs/config.md");
+    let table = switch_table();
+    assert!(text.contains(&table), "docs/config.md needs:\n{table}");
 }
 
 #[test]

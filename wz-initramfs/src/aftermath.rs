@@ -49,7 +49,7 @@ fn tell(problem: Problem, watchdog: &Watchdog) -> bool {
     let mut card = DirCard::new(MOUNT_POINT, LinuxPlatform::camera());
     let mut reporters = Reporters::without_console(watchdog);
     // A card that takes no logs may still take the kernel's new name.
-    let _ = reporters.open_logs(Path::new(MOUNT_POINT), Earlier::Keep);
+    reporters.open_logs(Path::new(MOUNT_POINT), Earlier::Keep);
     reporters.report(&Event::Started {
         version: env!("CARGO_PKG_VERSION"),
     });

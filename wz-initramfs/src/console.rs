@@ -46,15 +46,34 @@ pub fn silence_kernel() {
 pub struct Console {
     opened: Instant,
     cooked: Option<Termios>,
-    key: Key,
+    heard: Heard,
 }
 
+/// What has come in. A line that nobody is connected to picks up breaks, zeros and now and then what
+/// could be a letter: once it does, nothing that comes in is taken for a person's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Key {
-    NotYet,
-    Pressed,
-    /// Nobody can press one, or the question is answered.
+enum Heard {
+    Nothing,
+    Keys,
+    Noise,
+    /// Nobody can press a key, or the question is answered.
     Over,
+}
+
+impl Heard {
+    fn and(self, bytes: &[u8]) -> Self {
+        match self {
+            Self::Nothing | Self::Keys if bytes.is_empty() => self,
+            Self::Nothing | Self::Keys if bytes.iter().copied().all(is_typed) => Self::Keys,
+            Self::Nothing | Self::Keys => Self::Noise,
+            Self::Noise | Self::Over => self,
+        }
+    }
+
+    /// Whether what comes in can still change the answer.
+    fn is_open(self) -> bool {
+        matches!(self, Self::Nothing | Self::Keys)
+    }
 }
 
 impl Console {
@@ -67,7 +86,7 @@ impl Console {
         Self {
             opened: Instant::now(),
             cooked,
-            key: Key::NotYet,
+            heard: Heard::Nothing,
         }
     }
 
@@ -76,9 +95,9 @@ impl Console {
         self.opened.elapsed()
     }
 
-    /// Lets up to `time` pass, less if a key is pressed.
+    /// Lets up to `time` pass, less if something comes in.
     pub fn pause(&mut self, time: Duration) {
-        if self.key != Key::NotYet {
+        if !self.heard.is_open() {
             thread::sleep(time);
             return;
         }
@@ -86,14 +105,14 @@ impl Console {
         let milliseconds = u16::try_from(time.as_millis()).unwrap_or(u16::MAX);
         let mut fds = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
         if matches!(poll(&mut fds, PollTimeout::from(milliseconds)), Ok(1..)) {
-            self.key = read_key(&mut stdin.lock());
+            self.heard = listen(self.heard, &mut stdin.lock());
         }
     }
 
-    /// Waits for what is left of the window; whether a key was pressed in it. Answers "no" from the
-    /// second call on.
+    /// Waits for what is left of the window, also after a key: noise may follow. Whether keys were
+    /// pressed in it and nothing else came in. Answers "no" from the second call on.
     pub fn key_was_pressed(&mut self, watchdog: &Watchdog) -> bool {
-        while self.key == Key::NotYet {
+        while self.heard.is_open() {
             let left = WINDOW.saturating_sub(self.open_for());
             watchdog.feed();
             self.pause(left.min(Duration::from_secs(1)));
@@ -101,7 +120,11 @@ impl Console {
                 break;
             }
         }
-        std::mem::replace(&mut self.key, Key::Over) == Key::Pressed
+        let heard = std::mem::replace(&mut self.heard, Heard::Over);
+        if heard == Heard::Noise {
+            print("There is noise on the serial line: no key opens a shell.");
+        }
+        heard == Heard::Keys
     }
 
     /// Opens a shell and returns when it is left.
@@ -167,27 +190,33 @@ fn shell_command() -> io::Result<Command> {
     Ok(shell)
 }
 
-/// Answers a question of the user's with nothing but the keys that a person presses: a line that
-/// nobody is connected to can pick up breaks and zeros.
-fn read_key(stdin: &mut impl Read) -> Key {
-    let mut bytes = [0; 16];
+/// Adds what has come in on `stdin` to what was heard before.
+fn listen(heard: Heard, stdin: &mut impl Read) -> Heard {
+    let mut bytes = [0; 256];
     match stdin.read(&mut bytes) {
-        Ok(0) | Err(_) => Key::Over,
-        Ok(count) if bytes[..count].iter().copied().any(is_typed) => Key::Pressed,
-        Ok(_) => Key::NotYet,
+        Ok(0) | Err(_) => Heard::Over,
+        Ok(count) => heard.and(&bytes[..count]),
     }
 }
 
+/// Whether a terminal sends it for a key: a character of ASCII, Enter, Tab, Backspace, Esc, Ctrl-C.
 fn is_typed(byte: u8) -> bool {
-    matches!(byte, b'\r' | b'\n' | 0x1b | b' '..=b'~')
+    matches!(
+        byte,
+        b' '..=b'~' | b'\r' | b'\n' | b'\t' | 0x03 | 0x08 | 0x1b | 0x7f
+    )
 }
 
+/// Single keys get through as they are, breaks and framing errors as `0xFF 0x00` and a byte.
 fn single_keys(mut terminal: Termios) -> Termios {
     let line_editing = LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG;
+    let hides_noise =
+        InputFlags::IGNBRK | InputFlags::BRKINT | InputFlags::IGNPAR | InputFlags::ISTRIP;
     terminal.local_flags.remove(line_editing);
+    terminal.input_flags.remove(hides_noise);
     terminal
         .input_flags
-        .insert(InputFlags::IGNBRK | InputFlags::IGNPAR);
+        .insert(InputFlags::INPCK | InputFlags::PARMRK);
     terminal
 }
 
@@ -206,14 +235,30 @@ mod tests {
     use super::*;
     use rstest::rstest;
 
+    /// `|` stands between what comes in at different times.
     #[rstest]
-    #[case(b"\r", Key::Pressed)]
-    #[case(b"x", Key::Pressed)]
-    #[case(b"\0\0", Key::NotYet)]
-    #[case(b"\xff\x80", Key::NotYet)]
-    #[case(b"", Key::Over)]
-    fn only_what_a_person_types_is_a_key(#[case] mut input: &[u8], #[case] key: Key) {
-        assert_eq!(read_key(&mut input), key);
+    #[case::nothing(b"", Heard::Nothing)]
+    #[case::enter(b"\r", Heard::Keys)]
+    #[case::space(b" ", Heard::Keys)]
+    #[case::an_arrow(b"\x1b[A", Heard::Keys)]
+    #[case::several_keys(b"x|yz|\r\n", Heard::Keys)]
+    #[case::zeros(b"\0\0", Heard::Noise)]
+    #[case::a_framing_error(b"\xff\0x", Heard::Noise)]
+    #[case::high_bits(b"\x80", Heard::Noise)]
+    #[case::a_letter_within_noise(b"\0x\0", Heard::Noise)]
+    #[case::enter_after_noise(b"\0|\r", Heard::Noise)]
+    #[case::noise_after_enter(b"\r|\x90", Heard::Noise)]
+    fn only_what_a_person_types_is_a_key(#[case] input: &[u8], #[case] expected: Heard) {
+        let heard = input
+            .split(|byte| *byte == b'|')
+            .fold(Heard::Nothing, Heard::and);
+        assert_eq!(heard, expected);
+    }
+
+    #[test]
+    fn a_console_that_is_gone_brings_no_key_and_another_one_does() {
+        assert_eq!(listen(Heard::Keys, &mut io::empty()), Heard::Over);
+        assert_eq!(listen(Heard::Nothing, &mut &b"x"[..]), Heard::Keys);
     }
 
     #[test]

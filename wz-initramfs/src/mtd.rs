@@ -1,14 +1,15 @@
 //! The flash chip as the kernel's MTD layer shows it.
 
 use std::cmp::Reverse;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use wz_core::event::Problem;
-use wz_core::flash::{FlashError, FlashOperation, Geometry, ReadFlash};
-use wz_core::units::{Offset, Size};
+use wz_core::flash::{Flash, FlashError, FlashOperation, Geometry, ReadFlash};
+use wz_core::units::{Offset, Region, Size};
 
 use crate::sys;
 
@@ -98,10 +99,13 @@ fn list(devices: &[MtdDevice]) -> String {
     }
 }
 
-/// A chip opened for reading; it cannot be changed through this.
+/// The chip. Until something is to be changed it is open for reading only, so that a run that
+/// changes nothing could not.
 #[derive(Debug)]
 pub struct MtdChip {
-    file: File,
+    path: PathBuf,
+    for_reading: File,
+    for_writing: Option<File>,
     geometry: Geometry,
 }
 
@@ -126,8 +130,77 @@ impl MtdChip {
             erase_block: info.erase_block(),
             page: PAGE,
         };
-        Ok(Self { file, geometry })
+        Ok(Self {
+            path,
+            for_reading: file,
+            for_writing: None,
+            geometry,
+        })
     }
+
+    fn within(&self, at: Offset, length: usize) -> io::Result<()> {
+        let end = at.checked_add(Size::bytes(length as u64));
+        match end.is_some_and(|end| end <= self.geometry.whole().end()) {
+            true => Ok(()),
+            false => Err(io::ErrorKind::InvalidInput.into()),
+        }
+    }
+
+    fn whole_block(&self, block: Offset) -> io::Result<Region> {
+        let size = self.geometry.erase_block;
+        self.within(block, size.as_usize())?;
+        match block.is_aligned_to(size) {
+            true => Ok(Region::new(block, size)),
+            false => Err(io::ErrorKind::InvalidInput.into()),
+        }
+    }
+
+    fn writable(&mut self) -> io::Result<&File> {
+        let file = match self.for_writing.take() {
+            Some(file) => file,
+            None => OpenOptions::new().write(true).open(&self.path)?,
+        };
+        Ok(self.for_writing.insert(file))
+    }
+
+    fn erase_block(&mut self, block: Offset) -> io::Result<()> {
+        let stretch = self.whole_block(block)?.try_into()?;
+        let file = self.writable()?;
+        unless_unsupported(sys::unlock(file, stretch))?;
+        sys::erase(file, stretch)
+    }
+
+    // The driver splits what it gets at the borders of pages, so one call does for any length
+    // (Linux, `drivers/mtd/mtdchar.c` and `drivers/mtd/spi-nor/core.c`).
+    fn write(&mut self, at: Offset, data: &[u8]) -> io::Result<()> {
+        self.within(at, data.len())?;
+        self.writable()?.write_all_at(data, at.get())
+    }
+}
+
+/// A chip whose driver knows no protection is not protected.
+fn unless_unsupported(unlocked: io::Result<()>) -> io::Result<()> {
+    match unlocked {
+        Err(error) if is_unsupported(&error) => Ok(()),
+        Err(error) => Err(io::Error::new(
+            error.kind(),
+            format!("its write protection stays: {error}"),
+        )),
+        Ok(()) => Ok(()),
+    }
+}
+
+fn is_unsupported(error: &io::Error) -> bool {
+    /// `ENOTSUPP` of `linux/errno.h`: the kernel's own number, which some drivers let out.
+    const NOT_SUPPORTED: i32 = 524;
+    let unsupported = [
+        Errno::EOPNOTSUPP as i32,
+        Errno::ENOTTY as i32,
+        NOT_SUPPORTED,
+    ];
+    error
+        .raw_os_error()
+        .is_some_and(|number| unsupported.contains(&number))
 }
 
 impl ReadFlash for MtdChip {
@@ -136,15 +209,23 @@ impl ReadFlash for MtdChip {
     }
 
     fn read(&mut self, at: Offset, buffer: &mut [u8]) -> Result<(), FlashError> {
-        let failed = |source| FlashError::new(FlashOperation::Read, at, buffer.len(), source);
-        let end = at.checked_add(Size::bytes(buffer.len() as u64));
-        if end.is_none_or(|end| end > self.geometry.whole().end()) {
-            return Err(failed(io::ErrorKind::InvalidInput.into()));
-        }
         let length = buffer.len();
-        self.file
-            .read_exact_at(buffer, at.get())
+        self.within(at, length)
+            .and_then(|()| self.for_reading.read_exact_at(buffer, at.get()))
             .map_err(|source| FlashError::new(FlashOperation::Read, at, length, source))
+    }
+}
+
+impl Flash for MtdChip {
+    fn erase(&mut self, block: Offset) -> Result<(), FlashError> {
+        let length = self.geometry.erase_block.as_usize();
+        self.erase_block(block)
+            .map_err(|source| FlashError::new(FlashOperation::Erase, block, length, source))
+    }
+
+    fn program(&mut self, at: Offset, data: &[u8]) -> Result<(), FlashError> {
+        self.write(at, data)
+            .map_err(|source| FlashError::new(FlashOperation::Program, at, data.len(), source))
     }
 }
 
@@ -198,17 +279,81 @@ pub mod tests {
         assert!(problem.what().contains(told), "{problem}");
     }
 
-    #[test]
-    fn reading_past_the_end_is_refused_before_the_driver_sees_it() {
-        let mut chip = MtdChip {
-            file: tempfile::tempfile().unwrap(),
+    /// A file in place of the device, full of zeros.
+    fn chip(file: &tempfile::NamedTempFile) -> MtdChip {
+        file.as_file().set_len(64 * 1024).unwrap();
+        MtdChip {
+            path: file.path().to_owned(),
+            for_reading: File::open(file.path()).unwrap(),
+            for_writing: None,
             geometry: Geometry {
                 size: Size::kib(64),
                 erase_block: Size::kib(32),
                 page: PAGE,
             },
-        };
-        let error = chip.read(Offset::bytes(0xffff), &mut [0; 2]).unwrap_err();
+        }
+    }
+
+    #[rstest]
+    #[case::read_over_the_end(|chip: &mut MtdChip| chip.read(Offset::bytes(0xffff), &mut [0; 2]))]
+    #[case::read_far_away(|chip: &mut MtdChip| chip.read(Offset::bytes(u64::MAX), &mut [0; 2]))]
+    #[case::program_over_the_end(|chip: &mut MtdChip| chip.program(Offset::bytes(0xffff), &[1; 2]))]
+    #[case::program_far_away(|chip: &mut MtdChip| chip.program(Offset::bytes(u64::MAX), &[1; 2]))]
+    #[case::erase_behind_the_end(|chip: &mut MtdChip| chip.erase(Offset::bytes(0x1_0000)))]
+    #[case::erase_within_a_block(|chip: &mut MtdChip| chip.erase(Offset::bytes(0x4000)))]
+    fn what_leaves_the_chip_or_a_block_is_refused_before_the_driver_sees_it(
+        #[case] operation: fn(&mut MtdChip) -> Result<(), FlashError>,
+    ) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut chip = chip(&file);
+        let error = operation(&mut chip).unwrap_err();
         assert_eq!(error.source.kind(), io::ErrorKind::InvalidInput);
+        assert!(chip.for_writing.is_none());
+        assert!(fs::read(file.path()).unwrap() == [0; 64 * 1024]);
+    }
+
+    #[test]
+    fn programming_changes_the_range_and_nothing_else() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut chip = chip(&file);
+        chip.program(Offset::bytes(0xfe), &[5; 0x202]).unwrap();
+        chip.program(Offset::bytes(0xfffe), &[6; 2]).unwrap();
+        let mut expected = vec![0; 64 * 1024];
+        expected[0xfe..0x300].fill(5);
+        expected[0xfffe..].fill(6);
+        assert!(fs::read(file.path()).unwrap() == expected);
+    }
+
+    #[test]
+    fn a_chip_that_is_only_read_is_not_open_for_writing() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut chip = chip(&file);
+        chip.read(Offset::ZERO, &mut [0; 16]).unwrap();
+        assert!(chip.for_writing.is_none());
+    }
+
+    #[test]
+    fn a_driver_that_refuses_to_erase_is_told_with_the_block() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = chip(&file).erase(Offset::bytes(0x8000)).unwrap_err();
+        assert_eq!(error.source.raw_os_error(), Some(Errno::ENOTTY as i32));
+        assert_eq!(
+            error.region,
+            Region::new(Offset::bytes(0x8000), Size::kib(32))
+        );
+    }
+
+    #[rstest]
+    #[case::no_such_call(Errno::ENOTTY as i32, true)]
+    #[case::no_protection(Errno::EOPNOTSUPP as i32, true)]
+    #[case::the_kernels_own_number(524, true)]
+    #[case::the_chip_failed(Errno::EIO as i32, false)]
+    #[case::other_blocks_are_protected_too(Errno::EINVAL as i32, false)]
+    fn only_a_chip_that_may_stay_protected_is_not_erased(
+        #[case] errno: i32,
+        #[case] goes_on: bool,
+    ) {
+        let unlocked = unless_unsupported(Err(io::Error::from_raw_os_error(errno)));
+        assert_eq!(unlocked.is_ok(), goes_on);
     }
 }

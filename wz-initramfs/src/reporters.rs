@@ -1,12 +1,13 @@
 //! Hands each event to everyone who takes note: console, log files, record, watchdog.
 
 use std::io::{self, Stdout};
+use std::mem;
 use std::path::Path;
 use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 use wz_core::card::CardPath;
-use wz_core::event::{Event, Reporter};
+use wz_core::event::{Event, Problem, Reporter};
 use wz_core::report;
 
 use crate::logs::{Earlier, Log};
@@ -20,6 +21,14 @@ pub struct Reporters<'a> {
     full_log: Written,
     record: report::Record,
     watchdog: &'a Watchdog,
+    log_failure: LogFailure,
+}
+
+/// Whether it was told that the logs on the card are not whole; once is enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LogFailure {
+    Untold,
+    Told,
 }
 
 /// A log file and what renders into it.
@@ -38,9 +47,9 @@ impl Written {
         }
     }
 
-    fn report(&mut self, event: &Event) {
+    fn report(&mut self, event: &Event) -> io::Result<()> {
         self.renderer.report(event);
-        self.log.commit();
+        self.log.commit()
     }
 }
 
@@ -61,14 +70,12 @@ impl<'a> Reporters<'a> {
             full_log: Written::new(),
             record: report::Record::new(),
             watchdog,
+            log_failure: LogFailure::Untold,
         }
     }
 
-    /// Starts the log files on the card that is mounted at `card`.
-    ///
-    /// # Errors
-    /// When the card is full, read-only or gone.
-    pub fn open_logs(&self, card: &Path, earlier: Earlier) -> io::Result<()> {
+    /// Starts the log files on the card that is mounted at `card`, as far as it takes any.
+    pub fn open_logs(&mut self, card: &Path, earlier: Earlier) {
         let place = |path: &CardPath| card.join(path.as_str());
         let serial = self
             .serial_log
@@ -78,13 +85,35 @@ impl<'a> Reporters<'a> {
             .full_log
             .log
             .open(&place(&CardPath::full_log()), earlier);
-        serial.and(full)
+        self.tell_failure(serial.and(full));
     }
 
     /// Ends the log files.
-    pub fn close_logs(&self) {
-        self.serial_log.log.close();
-        self.full_log.log.close();
+    pub fn close_logs(&mut self) {
+        let serial = self.serial_log.log.close();
+        let full = self.full_log.log.close();
+        self.tell_failure(serial.and(full));
+    }
+
+    fn write_logs(&mut self, event: &Event) -> io::Result<()> {
+        let full = self.full_log.report(event);
+        let serial = match is_shown(event) {
+            true => self.serial_log.report(event),
+            false => Ok(()),
+        };
+        full.and(serial)
+    }
+
+    fn tell_failure(&mut self, written: io::Result<()>) {
+        if let Err(error) = written
+            && mem::replace(&mut self.log_failure, LogFailure::Told) == LogFailure::Untold
+        {
+            self.report(&Event::Remark(Problem::CardFailed {
+                doing: "write".to_owned(),
+                path: CardPath::full_log().to_string(),
+                reason: error.to_string(),
+            }));
+        }
     }
 
     /// What `result.json` is made from.
@@ -99,11 +128,9 @@ impl Reporter for Reporters<'_> {
         if let Some(console) = &mut self.console {
             console.report(event);
         }
-        self.full_log.report(event);
-        if is_shown(event) {
-            self.serial_log.report(event);
-        }
+        let written = self.write_logs(event);
         self.record.report(event);
+        self.tell_failure(written);
     }
 }
 
@@ -115,4 +142,30 @@ fn is_shown(event: &Event) -> bool {
 /// The kernel's clock starts with the kernel.
 pub fn since_power_on() -> Duration {
     clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn logs_that_a_full_card_does_not_take_are_told_once() {
+        let card = tempfile::tempdir().unwrap();
+        fs::create_dir(card.path().join("wz_flash-helper")).unwrap();
+        for log in [CardPath::full_log(), CardPath::serial_log()] {
+            symlink("/dev/full", card.path().join(log.as_str())).unwrap();
+        }
+        let watchdog = Watchdog::none();
+        let mut reporters = Reporters::without_console(&watchdog);
+        reporters.open_logs(card.path(), Earlier::Replace);
+        for version in ["1", "2", "3", "4"] {
+            reporters.report(&Event::Started { version });
+        }
+        reporters.close_logs();
+        let result = reporters.record().to_json().unwrap();
+        assert_eq!(result.matches("WZ-02").count(), 1, "{result}");
+        assert!(result.contains("wz_flash-helper/initramfs.log"), "{result}");
+    }
 }

@@ -45,6 +45,26 @@ impl MtdInfo {
     }
 }
 
+/// A stretch of an MTD device: `struct erase_info_user` of `mtd/mtd-abi.h`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct MtdStretch {
+    start: u32,
+    length: u32,
+}
+
+impl TryFrom<Region> for MtdStretch {
+    type Error = io::Error;
+
+    fn try_from(region: Region) -> io::Result<Self> {
+        let too_far = |_| io::Error::from(io::ErrorKind::InvalidInput);
+        Ok(Self {
+            start: region.offset.get().try_into().map_err(too_far)?,
+            length: region.size.get().try_into().map_err(too_far)?,
+        })
+    }
+}
+
 /// `struct blkpg_partition` of `linux/blkpg.h`.
 #[repr(C)]
 struct BlkpgPartition {
@@ -72,9 +92,11 @@ const BLKPG_DEL_PARTITION: i32 = 2;
 
 // The macros know that MIPS numbers its ioctls differently.
 mod ioctl {
-    use super::{BlkpgArgument, MtdInfo};
+    use super::{BlkpgArgument, MtdInfo, MtdStretch};
 
     nix::ioctl_read!(mem_get_info, b'M', 1, MtdInfo);
+    nix::ioctl_write_ptr!(mem_erase, b'M', 2, MtdStretch);
+    nix::ioctl_write_ptr!(mem_unlock, b'M', 6, MtdStretch);
     nix::ioctl_write_ptr_bad!(blkpg, nix::request_code_none!(0x12, 105), BlkpgArgument);
     nix::ioctl_none!(flush_buffers, 0x12, 97);
     nix::ioctl_readwrite!(watchdog_set_timeout, b'W', 6, i32);
@@ -89,6 +111,26 @@ pub fn mtd_info(device: &File) -> io::Result<MtdInfo> {
     // SAFETY: the kernel fills a `mtd_info_user`, whose layout `MtdInfo` has; it outlives the call.
     unsafe { ioctl::mem_get_info(device.as_raw_fd(), &mut info) }?;
     Ok(info)
+}
+
+/// Erases `stretch` of an MTD character device that is open for writing. Returns when it is done.
+///
+/// # Errors
+/// When it does not consist of erase blocks, or the chip fails.
+pub fn erase(device: &File, stretch: MtdStretch) -> io::Result<()> {
+    // SAFETY: the kernel reads an `erase_info_user`, whose layout `MtdStretch` has; it outlives the call.
+    unsafe { ioctl::mem_erase(device.as_raw_fd(), &stretch) }?;
+    Ok(())
+}
+
+/// Lifts the write protection of `stretch`; some chips come protected.
+///
+/// # Errors
+/// When the driver cannot do that, or the chip fails.
+pub fn unlock(device: &File, stretch: MtdStretch) -> io::Result<()> {
+    // SAFETY: as for `erase`.
+    unsafe { ioctl::mem_unlock(device.as_raw_fd(), &stretch) }?;
+    Ok(())
 }
 
 /// Registers `region` of the whole-chip MTD character device `chip` as an MTD device `name`.
@@ -166,13 +208,16 @@ pub fn set_watchdog_timeout(watchdog: &File, seconds: i32) -> io::Result<i32> {
 /// Reads the 32-bit hardware register at a physical address.
 ///
 /// # Errors
-/// When there is no `/dev/mem`, or it does not show that address.
+/// When there is no `/dev/mem`, it does not show that address, or no register can be there.
 pub fn read_register(address: u32) -> io::Result<u32> {
+    if !address.is_multiple_of(size_of::<u32>() as u32) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
     let memory = OpenOptions::new()
         .read(true)
         .custom_flags(OFlag::O_SYNC.bits())
         .open("/dev/mem")?;
-    let in_page = (address % PAGE) & !3;
+    let in_page = address % PAGE;
     let page = i64::from(address - address % PAGE);
     // SAFETY: a new mapping at an address that the kernel picks touches no memory of ours.
     let mapping = unsafe {
@@ -200,13 +245,26 @@ mod tests {
     #[test]
     fn structures_have_the_kernels_sizes() {
         assert_eq!(size_of::<MtdInfo>(), 32);
+        assert_eq!(size_of::<MtdStretch>(), 8);
         assert_eq!(size_of::<BlkpgPartition>(), 8 + 8 + 4 + 64 + 64 + 4);
+    }
+
+    #[test]
+    fn a_register_between_registers_is_not_read() {
+        let error = read_register(0x1300_002e).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
     }
 
     #[test]
     fn a_file_that_is_no_mtd_device_is_refused() {
         let file = tempfile::tempfile().unwrap();
+        let stretch = MtdStretch {
+            start: 0,
+            length: 4096,
+        };
         assert!(mtd_info(&file).is_err());
+        assert!(erase(&file, stretch).is_err());
+        assert!(unlock(&file, stretch).is_err());
         assert!(remove_partition(&file, 0).is_err());
     }
 }

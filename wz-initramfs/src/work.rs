@@ -84,9 +84,7 @@ fn run_with_card(
     reporters: &mut Reporters<'_>,
 ) -> Ended {
     let mut card = DirCard::new(MOUNT_POINT, LinuxPlatform::camera());
-    if let Err(error) = reporters.open_logs(Path::new(MOUNT_POINT), Earlier::Replace) {
-        reporters.report(&Event::Remark(no_logs(&error)));
-    }
+    reporters.open_logs(Path::new(MOUNT_POINT), Earlier::Replace);
     results::start(&mut card, reporters);
     command_line::panic_if_asked("work");
     let chip = soc::evidence();
@@ -118,14 +116,6 @@ fn end_without_card(problem: Problem, reporters: &mut Reporters<'_>) -> Ended {
     Ended {
         outcome,
         kernel_is_bootable: card_is_there,
-    }
-}
-
-fn no_logs(error: &std::io::Error) -> Problem {
-    Problem::CardFailed {
-        doing: "write".to_owned(),
-        path: "wz_flash-helper/initramfs.log".to_owned(),
-        reason: error.to_string(),
     }
 }
 

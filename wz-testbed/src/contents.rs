@@ -76,7 +76,7 @@ impl<'a> Contents<'a> {
     pub(crate) fn files(&self, partition: &Partition) -> Option<Tree> {
         let (seed, size) = (self.seed(partition), partition.region.size);
         match partition.format {
-            Format::Raw => None,
+            Format::Raw | Format::Uimage | Format::Bundle => None,
             Format::Squashfs => Some(self.system_files(seed, size)),
             Format::Jffs2 | Format::Vfat if !partition.user_data => {
                 Some(Tree::default().file("data.bin", filler::bytes(seed, size.as_usize() / 4)))
@@ -239,6 +239,7 @@ mod tests {
     use crate::firmware::Firmware;
     use crate::tool;
     use crate::uboot::{Booted, power_on};
+    use wz_core::image::check::Checker;
 
     fn every_firmware() -> Vec<Firmware> {
         Recipe::all()
@@ -285,8 +286,25 @@ mod tests {
                     Format::Squashfs => assert_eq!(bytes[..4], *b"hsqs"),
                     Format::Jffs2 => assert_eq!(bytes[..2], [0x85, 0x19]),
                     Format::Vfat => assert_eq!(bytes[510..512], [0x55, 0xaa]),
+                    Format::Uimage | Format::Bundle => {
+                        assert_eq!(bytes[..4], [0x27, 0x05, 0x19, 0x56]);
+                    }
                     Format::Raw => {}
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn every_partition_holds_what_its_profile_asks_for() {
+        for firmware in every_firmware() {
+            for partition in firmware.layout().partitions() {
+                let bytes = firmware.partition(&partition.name).unwrap();
+                let mut checker = Checker::new(partition.content(), partition.region.size);
+                bytes
+                    .chunks(32 * 1024)
+                    .for_each(|block| checker.take(block));
+                assert_eq!(checker.finish(), Ok(()), "{}", partition.name);
             }
         }
     }

@@ -31,6 +31,27 @@ fn a_key_opens_a_shell_and_leaving_it_goes_on() {
 }
 
 #[test]
+fn noise_opens_no_shell_even_with_an_enter_in_it() {
+    let conf = "backup_partitions=\"yes\"\ndry_run=\"yes\"\n";
+    let mut camera = Camera::of(&stock())
+        .card(card("t31", conf))
+        .build()
+        .expect("a camera");
+    let mut power_on = camera.power_on().expect("power");
+    power_on.wait_for("wz_flash-helper").expect("the program");
+    power_on.press_key().expect("what could be a key");
+    power_on.type_line("\0\u{80}x").expect("noise");
+    let ended = power_on.wait_until_off().expect("an end");
+    assert!(ended.serial.contains("noise"), "{}", ended.transcript);
+    assert!(
+        !ended.serial.contains("here is a shell"),
+        "{}",
+        ended.transcript
+    );
+    assert_eq!(result(&camera)["outcome"], "dry_run");
+}
+
+#[test]
 fn console_log_and_result_tell_the_same_with_times_and_memory() {
     let firmware = stock();
     let conf = format!("{BACKUP}dry_run=\"yes\"\n");

@@ -13,9 +13,10 @@ use std::io::{self, Read, Write};
 use crate::event::Problem;
 use crate::units::{Offset, Size};
 
+pub use crate::sim::CardFault as SimFault;
 pub use dir::{DirCard, Platform};
 pub use path::CardPath;
-pub use sim::{SimCard, SimCut, SimFault};
+pub use sim::SimCard;
 
 /// What a card writes at once, in bytes.
 pub const SECTOR: usize = 512;
@@ -231,6 +232,8 @@ pub fn write_small(card: &mut dyn Card, path: &CardPath, content: &[u8]) -> Resu
     file.write_all(content)
         .and_then(|()| file.finish())
         .map_err(|source| CardError::new(CardOperation::Write, &partial, source))?;
+    // The new name must not be on the card before what it stands for.
+    card.sync()?;
     card.rename(&partial, path)?;
     card.sync()
 }

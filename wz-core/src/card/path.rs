@@ -27,6 +27,16 @@ impl CardPath {
         Self::program().join("backup")
     }
 
+    /// Images and choices for Restore and Switch.
+    pub fn restore() -> Self {
+        Self::program().join("restore")
+    }
+
+    /// How far a run that writes flash has got.
+    pub fn journal() -> Self {
+        Self::program().join("journal.bin")
+    }
+
     /// Profiles that the owner brings.
     pub fn profiles() -> Self {
         Self::program().join("profiles")

@@ -24,6 +24,8 @@ pub struct GeneralConf {
     pub switch_firmware: Option<Given<YesNo>>,
     pub next_firmware: Option<Given<Name>>,
     pub switch_with_all_partitions: Option<Given<YesNo>>,
+    pub safety_backup: Option<Given<YesNo>>,
+    pub roll_back: Option<Given<YesNo>>,
     pub enable_custom_scripts: Option<Given<YesNo>>,
     pub custom_scripts: Option<Given<Vec<FileName>>>,
     pub copy_new_sdcard_kernel: Option<Given<YesNo>>,
@@ -39,6 +41,11 @@ pub fn is_on(option: &Option<Given<YesNo>>) -> bool {
     matches!(option, Some(given) if given.value == YesNo::Yes)
 }
 
+/// Whether an option is given as "no".
+pub fn is_off(option: &Option<Given<YesNo>>) -> bool {
+    matches!(option, Some(given) if given.value == YesNo::No)
+}
+
 /// Reads `general.conf`. `bytes` is its content, or any part of it that is longer than
 /// [`LIMIT`](super::LIMIT).
 ///
@@ -52,7 +59,7 @@ pub fn read_general(file: &str, bytes: &[u8]) -> Result<Reading<GeneralConf>, Ve
     for entry in std::mem::take(&mut text.entries) {
         match (Key::named(&entry.key), renamed(&entry.key)) {
             (Some(key), _) if entry.value.is_empty() => text.doubts.extend(left_empty(key, &entry)),
-            (Some(key), _) => text.note(entry.key_at.line, conf.set(key, &entry)),
+            (Some(key), _) => text.note(entry.key_at.line, conf.slot(key).set(&entry)),
             (None, Some(key)) => renames.push((entry, key)),
             (None, None) => {
                 let doubt = Doubt::unknown(&entry, nearest_key(&entry.key));
@@ -70,7 +77,7 @@ fn nearest_key(name: &str) -> Option<&'static str> {
     nearest(name, Key::ALL.iter().map(|key| key.name()))
 }
 
-fn is_known(name: &str) -> bool {
+pub fn is_known(name: &str) -> bool {
     renamed(name).is_some() || nearest_key(name).is_some()
 }
 
@@ -95,29 +102,54 @@ fn old_version(renames: &[(Entry, Key)]) -> Result<(), Problem> {
     })
 }
 
-impl GeneralConf {
-    fn set(&mut self, key: Key, entry: &Entry) -> Result<(), Problem> {
-        match key {
-            Key::EnableAudio => self.enable_audio = Some(yes_no(entry)?),
-            Key::AudioVolume => self.audio_volume = Some(volume(entry)?),
-            Key::DryRun => self.dry_run = Some(yes_no(entry)?),
-            Key::BackupPartitions => self.backup_partitions = Some(yes_no(entry)?),
-            Key::SecondaryBackup => self.secondary_backup = Some(yes_no(entry)?),
-            Key::RestorePartitions => self.restore_partitions = Some(yes_no(entry)?),
-            Key::RestoreBoot => self.restore_boot = Some(yes_no(entry)?),
-            Key::SwitchFirmware => self.switch_firmware = Some(yes_no(entry)?),
-            Key::NextFirmware => self.next_firmware = name(entry)?,
-            Key::SwitchWithAllPartitions => self.switch_with_all_partitions = Some(yes_no(entry)?),
-            Key::EnableCustomScripts => self.enable_custom_scripts = Some(yes_no(entry)?),
-            Key::CustomScripts => self.custom_scripts = file_names(entry)?,
-            Key::CopyNewSdcardKernel => self.copy_new_sdcard_kernel = Some(yes_no(entry)?),
-            Key::NewSdcardKernel => self.new_sdcard_kernel = file_name(entry)?,
-            Key::ReRun => self.re_run = Some(yes_no(entry)?),
-            Key::ManualCurrentFirmware => self.manual_current_firmware = name(entry)?,
-            Key::ManualModel => self.manual_model = name(entry)?,
-            Key::SkipRenameSdcardKernel => self.skip_rename_sdcard_kernel = Some(yes_no(entry)?),
+/// Where the value of an option is kept, by the kind of value that it takes.
+#[derive(Debug)]
+pub(super) enum Slot<'a> {
+    YesNo(&'a mut Option<Given<YesNo>>),
+    Volume(&'a mut Option<Given<Volume>>),
+    Name(&'a mut Option<Given<Name>>),
+    FileName(&'a mut Option<Given<FileName>>),
+    FileNames(&'a mut Option<Given<Vec<FileName>>>),
+}
+
+impl Slot<'_> {
+    fn set(self, entry: &Entry) -> Result<(), Problem> {
+        match self {
+            Self::YesNo(option) => *option = Some(yes_no(entry)?),
+            Self::Volume(option) => *option = Some(volume(entry)?),
+            Self::Name(option) => *option = name(entry)?,
+            Self::FileName(option) => *option = file_name(entry)?,
+            Self::FileNames(option) => *option = file_names(entry)?,
         }
         Ok(())
+    }
+}
+
+impl GeneralConf {
+    /// Where the value of `key` is kept.
+    pub(super) fn slot(&mut self, key: Key) -> Slot<'_> {
+        match key {
+            Key::EnableAudio => Slot::YesNo(&mut self.enable_audio),
+            Key::AudioVolume => Slot::Volume(&mut self.audio_volume),
+            Key::DryRun => Slot::YesNo(&mut self.dry_run),
+            Key::BackupPartitions => Slot::YesNo(&mut self.backup_partitions),
+            Key::SecondaryBackup => Slot::YesNo(&mut self.secondary_backup),
+            Key::RestorePartitions => Slot::YesNo(&mut self.restore_partitions),
+            Key::RestoreBoot => Slot::YesNo(&mut self.restore_boot),
+            Key::SwitchFirmware => Slot::YesNo(&mut self.switch_firmware),
+            Key::NextFirmware => Slot::Name(&mut self.next_firmware),
+            Key::SwitchWithAllPartitions => Slot::YesNo(&mut self.switch_with_all_partitions),
+            Key::SafetyBackup => Slot::YesNo(&mut self.safety_backup),
+            Key::RollBack => Slot::YesNo(&mut self.roll_back),
+            Key::EnableCustomScripts => Slot::YesNo(&mut self.enable_custom_scripts),
+            Key::CustomScripts => Slot::FileNames(&mut self.custom_scripts),
+            Key::CopyNewSdcardKernel => Slot::YesNo(&mut self.copy_new_sdcard_kernel),
+            Key::NewSdcardKernel => Slot::FileName(&mut self.new_sdcard_kernel),
+            Key::ReRun => Slot::YesNo(&mut self.re_run),
+            Key::ManualCurrentFirmware => Slot::Name(&mut self.manual_current_firmware),
+            Key::ManualModel => Slot::Name(&mut self.manual_model),
+            Key::SkipRenameSdcardKernel => Slot::YesNo(&mut self.skip_rename_sdcard_kernel),
+        }
     }
 
     /// A dry run counts like the real run that it shows.
@@ -141,13 +173,18 @@ impl GeneralConf {
             name: key.name(),
             on,
         };
-        let second_copy = !matches!(&self.secondary_backup, Some(g) if g.value == YesNo::No);
         vec![
             state(Key::DryRun, is_on(&self.dry_run)),
             state(Key::BackupPartitions, is_on(&self.backup_partitions)),
-            state(Key::SecondaryBackup, second_copy),
+            state(Key::SecondaryBackup, !is_off(&self.secondary_backup)),
             state(Key::RestorePartitions, is_on(&self.restore_partitions)),
             state(Key::SwitchFirmware, is_on(&self.switch_firmware)),
+            state(
+                Key::SwitchWithAllPartitions,
+                is_on(&self.switch_with_all_partitions),
+            ),
+            state(Key::SafetyBackup, !is_off(&self.safety_backup)),
+            state(Key::RollBack, !is_off(&self.roll_back)),
             state(Key::EnableCustomScripts, is_on(&self.enable_custom_scripts)),
             state(
                 Key::CopyNewSdcardKernel,

@@ -1,5 +1,7 @@
 //! A line of a configuration file, and what of it may be shown.
 
+use std::ops::Range;
+
 use crate::event::Spot;
 
 use super::shown::{HIDDEN, looks_secret, shown};
@@ -11,6 +13,8 @@ pub struct Line<'a> {
     pub file: &'a str,
     /// Counted from 1.
     pub number: usize,
+    /// Where in the file it begins, in bytes.
+    pub start: usize,
     /// Without line end.
     pub text: &'a str,
     /// Behind a line about a secret that could not be taken apart: this may be more of it.
@@ -26,6 +30,8 @@ pub struct Entry {
     pub key: String,
     /// Its value, without quotes.
     pub value: String,
+    /// Where in the file the value stands, without quotes, in bytes.
+    pub value_range: Range<usize>,
     /// Where the option's name stands.
     pub key_at: Spot,
     /// Where the value stands.

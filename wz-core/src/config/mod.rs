@@ -10,6 +10,7 @@
 //! is accepted. Wherever something is wrong, all of it is told, up to a bound.
 
 mod doubt;
+mod edit;
 mod findings;
 mod general;
 mod keys;
@@ -28,9 +29,12 @@ mod tests;
 use crate::event::{Problem, Spot};
 use crate::units::Size;
 
+pub use edit::{NotEdited, set_no};
 pub use general::{GeneralConf, read_general};
 pub use keys::Key;
-pub use request::{Mode, Request, SecondaryBackup, request};
+pub use request::{
+    Mode, Request, Rewrite, SafetyBackup, SecondaryBackup, SwitchScope, WhenImagesFail, request,
+};
 pub use restore::{RestoreChoice, RestoreConf, choose, read_restore};
 pub use value::{FileName, Name, Volume, YesNo};
 

@@ -51,13 +51,17 @@ pub fn parse(line: &Line) -> Result<Option<Entry>, Problem> {
     cursor.skip_export();
     let key_at = cursor.at;
     let key = cursor.name()?;
-    let (value, value_at) = cursor.value(key)?;
-    cursor.end_of_line(key, value)?;
+    let value = cursor.value(key)?;
+    cursor.end_of_line(key, value.text)?;
+    // Up to the end of the value, no character stands for bytes that are no UTF-8: a place in the
+    // text is a place in the file.
+    let value_start = line.start + value.at;
     Ok(Some(Entry {
         key: key.to_owned(),
-        value: value.to_owned(),
+        value: value.text.to_owned(),
+        value_range: value_start..value_start + value.text.len(),
         key_at: line.spot(key_at),
-        value_at: line.spot(value_at),
+        value_at: line.spot(value.quote_at),
         shown_key: if line.veiled {
             HIDDEN.to_owned()
         } else {
@@ -66,9 +70,18 @@ pub fn parse(line: &Line) -> Result<Option<Entry>, Problem> {
         shown_value: if line.veiled || looks_secret(key) {
             HIDDEN.to_owned()
         } else {
-            shown(value)
+            shown(value.text)
         },
     }))
+}
+
+/// A value without its quotes.
+struct Value<'a> {
+    text: &'a str,
+    /// Where it begins.
+    at: usize,
+    /// Where it begins with its quote, if it has one.
+    quote_at: usize,
 }
 
 struct Cursor<'a> {
@@ -170,15 +183,14 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    /// The value without its quotes, and where it begins.
-    fn value(&mut self, key: &str) -> Result<(&'a str, usize), Problem> {
-        let start = self.at;
-        let value = match self.next() {
-            Some('"') | Some('\'') => self.quoted(key)?,
+    fn value(&mut self, key: &str) -> Result<Value<'a>, Problem> {
+        let quote_at = self.at;
+        let (text, at) = match self.next() {
+            Some('"' | '\'') => (self.quoted(key)?, quote_at + 1),
             Some('[' | '{') => return Err(self.toml_value()),
-            _ => self.skip_while(is_plain),
+            _ => (self.skip_while(is_plain), quote_at),
         };
-        Ok((value, start))
+        Ok(Value { text, at, quote_at })
     }
 
     fn toml_value(&self) -> Problem {

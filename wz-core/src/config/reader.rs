@@ -14,6 +14,8 @@ use super::{LIMIT, Reading};
 /// The most options that a file may have; a real one has about twenty.
 pub const MOST: usize = 200;
 
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// What a file says, line by line.
 #[derive(Debug, Default)]
 pub struct Text {
@@ -58,27 +60,44 @@ impl Text {
 /// even nearly known are never shown.
 pub fn read(file: &str, bytes: &[u8], is_known: &dyn Fn(&str) -> bool) -> Text {
     let mut text = Text::default();
+    let all = options(file, bytes, is_known, &mut text.errors);
+    (text.entries, text.doubts) = last_wins(all);
+    text
+}
+
+/// Every option in the order of the file; one that stands there more than once comes more than once.
+pub fn options(
+    file: &str,
+    bytes: &[u8],
+    is_known: &dyn Fn(&str) -> bool,
+    errors: &mut Findings,
+) -> Vec<Entry> {
+    let mut all = Vec::new();
     if let Some(problem) = not_a_text(file, bytes) {
-        text.errors.push(0, problem);
-        return text;
+        errors.push(0, problem);
+        return all;
     }
     let mut veiled = false;
-    let mut all = Vec::new();
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    for (index, line) in bytes.split(|&b| b == b'\n').enumerate() {
-        let line = String::from_utf8_lossy(line);
+    let (mut start, bytes) = match bytes.strip_prefix(BYTE_ORDER_MARK) {
+        Some(behind) => (BYTE_ORDER_MARK.len(), behind),
+        None => (0, bytes),
+    };
+    for (index, bytes) in bytes.split(|&b| b == b'\n').enumerate() {
+        let text = String::from_utf8_lossy(bytes);
         let line = Line {
             file,
             number: index + 1,
-            text: line.trim_end_matches('\r'),
+            start,
+            text: text.trim_end_matches('\r'),
             veiled,
             is_known,
         };
+        start += bytes.len() + 1;
         match parse(&line) {
             Ok(None) => {}
             Ok(Some(_)) if all.len() == MOST => {
                 let at = line.spot(0);
-                text.errors.push(
+                errors.push(
                     line.number,
                     Problem::ConfigTooManyOptions { at, most: MOST },
                 );
@@ -90,12 +109,11 @@ pub fn read(file: &str, bytes: &[u8], is_known: &dyn Fn(&str) -> bool) -> Text {
             }
             Err(problem) => {
                 veiled |= line.is_secret();
-                text.errors.push(line.number, problem);
+                errors.push(line.number, problem);
             }
         }
     }
-    (text.entries, text.doubts) = last_wins(all);
-    text
+    all
 }
 
 /// What keeps the file as a whole from being read.

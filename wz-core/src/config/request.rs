@@ -2,7 +2,7 @@
 
 use crate::event::{Operation, Problem, Spot};
 
-use super::general::is_on;
+use super::general::{is_off, is_on};
 use super::keys::Key;
 use super::value::{Name, YesNo};
 use super::{GeneralConf, Given, Reading};
@@ -25,49 +25,94 @@ pub enum SecondaryBackup {
     Skip,
 }
 
+/// What of flash is to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rewrite {
+    /// Partitions of the installed firmware; `restore/<firmware>.conf` says which.
+    Restore,
+    /// All that another firmware needs.
+    Switch {
+        /// The other firmware.
+        next: Name,
+        /// How much of it.
+        scope: SwitchScope,
+    },
+}
+
+/// How much of a firmware Switch writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SwitchScope {
+    /// What makes a working camera.
+    Working,
+    /// All of its partitions.
+    AllPartitions,
+}
+
+/// Whether the whole chip is saved before the first erase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SafetyBackup {
+    /// Save it.
+    Make,
+    /// Begin without.
+    Skip,
+}
+
+/// What becomes of an interrupted run whose images went bad on the card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenImagesFail {
+    /// The old firmware is written back.
+    RollBack,
+    /// Flash stays as it is, and the owner is told.
+    Stop,
+}
+
 /// What the owner asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// In this order; empty if nothing was asked for.
+    /// In this order, a backup first; empty if nothing was asked for.
     pub operations: Vec<Operation>,
     /// Whether it is to be done.
     pub mode: Mode,
     /// Whether a backup is stored twice.
     pub secondary_backup: SecondaryBackup,
+    /// What of flash is to be written; none where `operations` only read it.
+    pub rewrite: Option<Rewrite>,
+    /// Whether the whole chip is saved before a rewrite.
+    pub safety_backup: SafetyBackup,
+    /// What becomes of an interrupted rewrite that cannot be finished.
+    pub when_images_fail: WhenImagesFail,
+    /// The hidden option for the boot partition, for [`choose`](super::choose).
+    pub restore_boot: Option<Given<YesNo>>,
     /// The installed firmware, where the owner knows better than detection.
     pub manual_firmware: Option<Name>,
     /// The camera's model, where the owner knows better than detection.
     pub manual_model: Option<Name>,
 }
 
+impl Rewrite {
+    /// The operation that does it.
+    pub const fn operation(&self) -> Operation {
+        match self {
+            Self::Restore => Operation::Restore,
+            Self::Switch { .. } => Operation::SwitchFirmware,
+        }
+    }
+}
+
 /// What `conf`, read from the file that is called `file`, asks for. The warnings say what of it
-/// has no effect.
+/// has no effect, and what safety it gives up.
 ///
 /// # Errors
 /// Options that contradict each other, that need others, or that this version cannot do.
 pub fn request(file: &str, conf: &GeneralConf) -> Result<Reading<Request>, Vec<Problem>> {
-    let mut refusals = conflicts(conf);
+    let mut refusals = Vec::new();
+    let rewrite = rewrite(conf, &mut refusals);
+    refusals.extend(lacking(conf));
     refusals.extend(not_available(conf));
     if !refusals.is_empty() {
         return Err(refusals);
     }
-    let request = Request {
-        operations: operations(conf),
-        mode: if is_on(&conf.dry_run) {
-            Mode::DryRun
-        } else {
-            Mode::Real
-        },
-        secondary_backup: match &conf.secondary_backup {
-            Some(given) if given.value == YesNo::No => SecondaryBackup::Skip,
-            _ => SecondaryBackup::Make,
-        },
-        manual_firmware: conf
-            .manual_current_firmware
-            .clone()
-            .map(|given| given.value),
-        manual_model: conf.manual_model.clone().map(|given| given.value),
-    };
+    let request = requested(conf, rewrite);
     let warnings = remarks(file, conf, &request);
     Ok(Reading {
         value: request,
@@ -75,17 +120,81 @@ pub fn request(file: &str, conf: &GeneralConf) -> Result<Reading<Request>, Vec<P
     })
 }
 
-fn operations(conf: &GeneralConf) -> Vec<Operation> {
-    is_on(&conf.backup_partitions)
-        .then_some(Operation::Backup)
-        .into_iter()
-        .collect()
+fn requested(conf: &GeneralConf, rewrite: Option<Rewrite>) -> Request {
+    let name = |option: &Option<Given<Name>>| option.as_ref().map(|given| given.value.clone());
+    Request {
+        operations: operations(conf, rewrite.as_ref()),
+        mode: if is_on(&conf.dry_run) {
+            Mode::DryRun
+        } else {
+            Mode::Real
+        },
+        secondary_backup: if is_off(&conf.secondary_backup) {
+            SecondaryBackup::Skip
+        } else {
+            SecondaryBackup::Make
+        },
+        rewrite,
+        safety_backup: if is_off(&conf.safety_backup) {
+            SafetyBackup::Skip
+        } else {
+            SafetyBackup::Make
+        },
+        when_images_fail: if is_off(&conf.roll_back) {
+            WhenImagesFail::Stop
+        } else {
+            WhenImagesFail::RollBack
+        },
+        restore_boot: conf.restore_boot.clone(),
+        manual_firmware: name(&conf.manual_current_firmware),
+        manual_model: name(&conf.manual_model),
+    }
+}
+
+fn operations(conf: &GeneralConf, rewrite: Option<&Rewrite>) -> Vec<Operation> {
+    let backup = is_on(&conf.backup_partitions).then_some(Operation::Backup);
+    let rewrite = rewrite.map(Rewrite::operation);
+    backup.into_iter().chain(rewrite).collect()
+}
+
+/// What is to be written; what keeps it from being clear is added to `refusals`.
+fn rewrite(conf: &GeneralConf, refusals: &mut Vec<Problem>) -> Option<Rewrite> {
+    let restore = asked(&conf.restore_partitions);
+    let Some(at) = asked(&conf.switch_firmware) else {
+        return restore.map(|_| Rewrite::Restore);
+    };
+    if let Some(restore) = restore {
+        refusals.push(Problem::ConfigRestoreAndSwitch {
+            at: at.clone(),
+            restore_line: restore.line,
+        });
+    }
+    let Some(next) = &conf.next_firmware else {
+        refusals.push(needs(at, Key::SwitchFirmware, Key::NextFirmware));
+        return None;
+    };
+    let scope = if is_on(&conf.switch_with_all_partitions) {
+        SwitchScope::AllPartitions
+    } else {
+        SwitchScope::Working
+    };
+    Some(Rewrite::Switch {
+        next: next.value.clone(),
+        scope,
+    })
 }
 
 fn remarks(file: &str, conf: &GeneralConf, request: &Request) -> Vec<Problem> {
     let mut remarks = Vec::new();
     if let Some(at) = asked(&conf.enable_audio) {
         remarks.push(Problem::ConfigNoSound { at });
+    }
+    if let (Some(given), Some(_), SafetyBackup::Skip) =
+        (&conf.safety_backup, &request.rewrite, request.safety_backup)
+    {
+        remarks.push(Problem::ConfigNoSafetyBackup {
+            at: given.at.clone(),
+        });
     }
     if request.operations.is_empty() {
         remarks.push(Problem::NothingRequested {
@@ -101,55 +210,29 @@ fn asked(option: &Option<Given<YesNo>>) -> Option<Spot> {
     (given.value == YesNo::Yes).then(|| given.at.clone())
 }
 
-/// Options that cannot be meant together, and options that lack the one that says with what.
-pub fn conflicts(conf: &GeneralConf) -> Vec<Problem> {
-    let mut conflicts = Vec::new();
-    let restore = asked(&conf.restore_partitions);
-    let switch = asked(&conf.switch_firmware);
-    if let (Some(restore), Some(at)) = (&restore, &switch) {
-        conflicts.push(Problem::ConfigRestoreAndSwitch {
-            at: at.clone(),
-            restore_line: restore.line,
-        });
-    }
-    let needs = [
-        (
-            switch,
-            conf.next_firmware.is_none(),
-            Key::SwitchFirmware,
-            Key::NextFirmware,
-        ),
-        (
-            asked(&conf.enable_custom_scripts),
-            conf.custom_scripts.is_none(),
-            Key::EnableCustomScripts,
-            Key::CustomScripts,
-        ),
-        (
-            asked(&conf.copy_new_sdcard_kernel),
-            conf.new_sdcard_kernel.is_none(),
-            Key::CopyNewSdcardKernel,
-            Key::NewSdcardKernel,
-        ),
-    ];
-    for (at, is_missing, key, needed) in needs {
-        if let (Some(at), true) = (at, is_missing) {
-            conflicts.push(Problem::ConfigNeedsAnother {
-                at,
-                key: key.name().to_owned(),
-                needed: needed.name().to_owned(),
-            });
-        }
-    }
-    conflicts
+/// Options that lack the one that says with what.
+fn lacking(conf: &GeneralConf) -> Vec<Problem> {
+    let scripts = asked(&conf.enable_custom_scripts)
+        .filter(|_| conf.custom_scripts.is_none())
+        .map(|at| needs(at, Key::EnableCustomScripts, Key::CustomScripts));
+    let kernel = asked(&conf.copy_new_sdcard_kernel)
+        .filter(|_| conf.new_sdcard_kernel.is_none())
+        .map(|at| needs(at, Key::CopyNewSdcardKernel, Key::NewSdcardKernel));
+    scripts.into_iter().chain(kernel).collect()
 }
 
-/// What this version cannot do. Options that only say how (`next_firmware`, `custom_scripts`) ask
-/// for nothing by themselves.
+fn needs(at: Spot, key: Key, needed: Key) -> Problem {
+    Problem::ConfigNeedsAnother {
+        at,
+        key: key.name().to_owned(),
+        needed: needed.name().to_owned(),
+    }
+}
+
+/// What this version cannot do. Options that only say how (`custom_scripts`) ask for nothing by
+/// themselves.
 fn not_available(conf: &GeneralConf) -> Vec<Problem> {
     let later = [
-        (Key::RestorePartitions, &conf.restore_partitions),
-        (Key::SwitchFirmware, &conf.switch_firmware),
         (Key::EnableCustomScripts, &conf.enable_custom_scripts),
         (Key::CopyNewSdcardKernel, &conf.copy_new_sdcard_kernel),
         (Key::ReRun, &conf.re_run),
@@ -183,20 +266,31 @@ mod tests {
         request(CONF, &conf)
     }
 
+    /// What a lone backup asks for.
+    fn backup() -> Request {
+        Request {
+            operations: vec![Operation::Backup],
+            mode: Mode::Real,
+            secondary_backup: SecondaryBackup::Make,
+            rewrite: None,
+            safety_backup: SafetyBackup::Make,
+            when_images_fail: WhenImagesFail::RollBack,
+            restore_boot: None,
+            manual_firmware: None,
+            manual_model: None,
+        }
+    }
+
+    fn switch(next: &str, scope: SwitchScope) -> Rewrite {
+        let next = Name::new(next).expect("a name");
+        Rewrite::Switch { next, scope }
+    }
+
     #[test]
     fn a_backup_is_requested_with_its_defaults() {
         let reading = asked("backup_partitions=\"yes\"").expect("a backup can be done");
         assert_eq!(reading.warnings, []);
-        assert_eq!(
-            reading.value,
-            Request {
-                operations: vec![Operation::Backup],
-                mode: Mode::Real,
-                secondary_backup: SecondaryBackup::Make,
-                manual_firmware: None,
-                manual_model: None,
-            }
-        );
+        assert_eq!(reading.value, backup());
     }
 
     #[test]
@@ -204,39 +298,116 @@ mod tests {
         let text = "backup_partitions=true\ndry_run=true\nsecondary_backup=\"no\"\n\
                     manual_current_firmware=\"stock\"\nmanual_model=\"v3\"";
         let request = asked(text).expect("it can be done").value;
-        assert_eq!(request.mode, Mode::DryRun);
-        assert_eq!(request.secondary_backup, SecondaryBackup::Skip);
-        assert_eq!(request.manual_firmware, Name::new("stock"));
-        assert_eq!(request.manual_model, Name::new("v3"));
+        assert_eq!(
+            request,
+            Request {
+                mode: Mode::DryRun,
+                secondary_backup: SecondaryBackup::Skip,
+                manual_firmware: Name::new("stock"),
+                manual_model: Name::new("v3"),
+                ..backup()
+            }
+        );
+    }
+
+    #[rstest]
+    #[case::restore("restore_partitions=\"yes\"", Rewrite::Restore, Operation::Restore)]
+    #[case::switch(
+        "switch_firmware=\"yes\"\nnext_firmware=\"thingino\"",
+        switch("thingino", SwitchScope::Working),
+        Operation::SwitchFirmware
+    )]
+    #[case::switch_with_all_partitions(
+        "switch_firmware=true\nnext_firmware=stock\nswitch_firmware_with_all_partitions=true",
+        switch("stock", SwitchScope::AllPartitions),
+        Operation::SwitchFirmware
+    )]
+    fn a_rewrite_is_requested_with_its_safety_nets_and_behind_a_backup(
+        #[case] text: &str,
+        #[case] rewrite: Rewrite,
+        #[case] operation: Operation,
+        #[values(false, true)] with_backup: bool,
+    ) {
+        let before = if with_backup {
+            "backup_partitions=\"yes\"\n"
+        } else {
+            ""
+        };
+        let reading = asked(&format!("{text}\n{before}")).expect("it can be done");
+        let operations = if with_backup {
+            vec![Operation::Backup, operation]
+        } else {
+            vec![operation]
+        };
+        assert_eq!(reading.warnings, []);
+        assert_eq!(
+            reading.value,
+            Request {
+                operations,
+                rewrite: Some(rewrite),
+                ..backup()
+            }
+        );
+    }
+
+    #[test]
+    fn safety_nets_can_be_turned_off() {
+        let text = "restore_partitions=\"yes\"\nsafety_backup=\"no\"\nroll_back=\"no\"";
+        let request = asked(text).expect("it can be done").value;
+        assert_eq!(request.safety_backup, SafetyBackup::Skip);
+        assert_eq!(request.when_images_fail, WhenImagesFail::Stop);
+    }
+
+    #[test]
+    fn the_hidden_option_for_the_boot_partition_reaches_the_request() {
+        let request = asked("restore_partitions=yes\nhidden_option_restore_boot=yes");
+        let restore_boot = request.expect("it can be done").value.restore_boot;
+        assert!(is_on(&restore_boot));
     }
 
     #[rstest]
     #[case("", &["WZ-0161"])]
     #[case("backup_partitions=\"no\"", &["WZ-0161"])]
     #[case("backup_partitions=\"yes\"\nenable_audio=\"yes\"\naudio_volume=\"70\"", &["WZ-0162"])]
+    #[case("backup_partitions=\"yes\"\nsafety_backup=\"no\"", &[])]
+    #[case("next_firmware=\"stock\"\nswitch_firmware_with_all_partitions=\"yes\"", &["WZ-0161"])]
     fn what_has_no_effect_is_remarked(#[case] text: &str, #[case] remarks: &[&str]) {
         assert_eq!(codes(&asked(text).expect(text).warnings), remarks);
     }
 
     #[rstest]
-    #[case("restore_partitions=\"yes\"", &["WZ-0160"])]
-    #[case("switch_firmware=\"yes\"\nnext_firmware=\"stock\"", &["WZ-0160"])]
+    #[case("restore_partitions=\"yes\"")]
+    #[case("switch_firmware=\"yes\"\nnext_firmware=\"stock\"")]
+    #[case("dry_run=\"yes\"\nrestore_partitions=\"yes\"")]
+    fn a_rewrite_without_a_safety_backup_is_remarked_where_it_is_turned_off(#[case] text: &str) {
+        let text = format!("safety_backup=\"no\"\n{text}");
+        let warnings = asked(&text).expect("it can be done").warnings;
+        let [Problem::ConfigNoSafetyBackup { at }] = &warnings[..] else {
+            panic!("{warnings:?}");
+        };
+        assert_eq!(at.line, 1);
+    }
+
+    #[rstest]
     #[case("enable_custom_scripts=\"yes\"\ncustom_scripts=\"a.sh\"", &["WZ-0160"])]
     #[case("copy_new_sdcard_kernel=\"yes\"\nnew_sdcard_kernel=\"k.bin\"", &["WZ-0160"])]
     #[case("re_run=\"yes\"", &["WZ-0160"])]
     #[case("skip_rename_prog_sdcard_kernel=\"yes\"", &["WZ-0160"])]
-    #[case("switch_firmware=\"yes\"", &["WZ-0151", "WZ-0160"])]
+    #[case("switch_firmware=\"yes\"", &["WZ-0151"])]
+    #[case("switch_firmware=\"yes\"\nnext_firmware=\"\"", &["WZ-0151"])]
     #[case("enable_custom_scripts=\"yes\"\ncustom_scripts=\" \"", &["WZ-0151", "WZ-0160"])]
     #[case("copy_new_sdcard_kernel=\"yes\"", &["WZ-0151", "WZ-0160"])]
     #[case("restore_partitions=\"yes\"\nswitch_firmware=\"yes\"\nnext_firmware=\"stock\"",
-        &["WZ-0150", "WZ-0160", "WZ-0160"])]
+        &["WZ-0150"])]
+    #[case("restore_partitions=\"yes\"\nswitch_firmware=\"yes\"", &["WZ-0150", "WZ-0151"])]
+    #[case("restore_partitions=\"yes\"\nre_run=\"yes\"", &["WZ-0160"])]
     fn what_cannot_be_done_is_refused_and_not_ignored(
         #[case] text: &str,
         #[case] expected: &[&str],
+        #[values("", "dry_run=\"yes\"\n")] before: &str,
     ) {
-        let refusals = asked(&format!("backup_partitions=\"yes\"\n{text}")).expect_err(text);
+        let text = format!("backup_partitions=\"yes\"\n{before}{text}");
+        let refusals = asked(&text).expect_err(&text);
         assert_eq!(codes(&refusals), expected);
-        let option = text.split('=').next().unwrap();
-        assert!(refusals.iter().any(|p| p.what().contains(option)));
     }
 }

@@ -264,6 +264,14 @@ fn a_doubt_is_a_warning_until_something_is_written(
 }
 
 #[test]
+fn a_dry_run_is_as_strict_as_the_run_that_it_shows() {
+    for writes in WRITES {
+        let text = format!("dry_run=\"yes\"\n{writes}\ncolour=\"blue\"");
+        assert_eq!(codes(&bad(text.as_bytes())), ["WZ-0141"], "{writes}");
+    }
+}
+
+#[test]
 fn the_last_of_two_lines_counts() {
     let conf = good("dry_run=\"no\"\ndry_run=\"yes\"\n").value;
     assert_eq!(value(&conf.dry_run), Some(YesNo::Yes));
@@ -336,6 +344,9 @@ fn any_option() -> impl Strategy<Value = (Key, &'static str)> {
         Key::DryRun,
         Key::BackupPartitions,
         Key::SecondaryBackup,
+        Key::SafetyBackup,
+        Key::RollBack,
+        Key::RestorePartitions,
         Key::RestoreBoot,
         Key::ReRun,
     ]);

@@ -46,6 +46,11 @@ pub enum Event {
     },
     /// The step is over.
     StepEnded(Verdict),
+    /// The boot loader was rewritten.
+    BootRewritten {
+        /// How long there was no whole boot loader in flash.
+        window: Duration,
+    },
     /// A folder with a backup is whole and has its final name.
     Saved(SavedFolder),
     /// Something is unusual; it does not keep the program from doing what it was asked.
@@ -105,12 +110,30 @@ pub struct OptionState {
 pub enum Operation {
     /// Save what is in flash on the card.
     Backup,
+    /// Write partitions of the firmware that is installed.
+    Restore,
+    /// Replace the firmware.
+    SwitchFirmware,
 }
 
+impl Operation {
+    /// The name that programs know it by, in `result.json`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Backup => "backup",
+            Self::Restore => "restore",
+            Self::SwitchFirmware => "switch_firmware",
+        }
+    }
+}
+
+/// In words: `switch firmware`.
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Backup => "backup",
+            Self::Restore => "restore",
+            Self::SwitchFirmware => "switch firmware",
         })
     }
 }
@@ -149,6 +172,35 @@ pub enum Step {
         /// The final name.
         folder: String,
     },
+    /// Verify images, and compare what is wanted with what is in flash.
+    Compare {
+        /// How many images.
+        images: usize,
+        /// How much of flash.
+        size: Size,
+    },
+    /// Write erase blocks, the boot loader's excepted.
+    WriteFlash {
+        /// How much, in whole blocks.
+        size: Size,
+    },
+    /// Rewrite the boot loader.
+    RewriteBoot {
+        /// How many erase blocks of it.
+        blocks: usize,
+    },
+    /// Copy the SD kernel to a name that the other firmware's U-Boot looks for.
+    CopyKernel {
+        /// The name.
+        to: String,
+    },
+    /// Look whether a backup of what is in flash is on the card already.
+    FindBackup,
+    /// Change an option in the owner's configuration.
+    EditConfig {
+        /// The option, which becomes "no".
+        key: &'static str,
+    },
     /// Rename the SD kernel, so that the camera boots its firmware next.
     PutKernelAway {
         /// The name that U-Boot looks for.
@@ -180,6 +232,8 @@ pub enum Phase {
     Plan,
     /// The operations.
     Execute,
+    /// Of these, changing flash.
+    Write,
 }
 
 impl fmt::Display for Phase {
@@ -190,6 +244,7 @@ impl fmt::Display for Phase {
             Self::Detect => "detect",
             Self::Plan => "plan",
             Self::Execute => "execute",
+            Self::Write => "write",
         })
     }
 }

@@ -3,7 +3,7 @@
 //! Console, logs, `result.json` and `docs/codes.md` all take their words from here. A code never
 //! changes its meaning; a new problem gets a new number. The first two digits are the subject:
 //! 01 configuration, 02 card, 03 flash chip, 04 what camera this is, 05 images, 06 backup,
-//! 09 the program itself.
+//! 07 writing flash, 09 the program itself.
 
 use std::fmt;
 
@@ -264,6 +264,17 @@ problems! {
         "{at} asks for sound, and this version makes none"
         => "Nothing has to be done; the logs on the card tell how it went.";
 
+    /// An owner may be short of room or time; what that costs is said once.
+    ConfigNoSafetyBackup = 163 { at: Spot }
+        "{at} turns off the safety backup: what no other backup holds is lost, and if an interrupted run cannot be finished, there may be no old firmware to write back"
+        => "Set safety_backup=\"yes\", unless a good backup of this camera is in a safe place.";
+
+    /// What is done is switched off in the configuration, so that it is not done again. That did not
+    /// work.
+    ConfigNotEdited = 164 { file: String, key: String, reason: String }
+        "\"{file}\" still asks for {key}; it could not be set to \"no\": {reason}"
+        => "Set {key}=\"no\" in it on a computer before you use the card again.";
+
     /// The original's own thingino.conf has this mistake.
     RestoreOtherFirmware = 170 { at: Spot, key: String, firmware: String, suggestion: String }
         "{at} asks for {key}, which is no partition of the {firmware} firmware that is installed"
@@ -288,6 +299,12 @@ problems! {
     RestoreBootContradiction = 174 { at: Spot, general: String, line: usize }
         "{at} says otherwise about the boot partition than line {line} of \"{general}\""
         => "Delete one of the two lines; nothing was written.";
+
+    /// The firmware has several partition layouts, and another one than the installed has this
+    /// partition.
+    RestoreOtherLayout = 175 { at: Spot, key: String, firmware: String, layout: String, partitions: String }
+        "{at} asks for {key}, and the {firmware} firmware that is installed (layout {layout}) has no such partition; it has: {partitions}"
+        => "Set {key}=\"no\", and choose among the partitions that are there.";
 
     /// The kernel saw no card in the slot in time.
     CardMissing = 201 { seconds: u64 }
@@ -512,6 +529,76 @@ problems! {
         "manual_current_firmware says \"{named}\", and flash holds \"{found}\""
         => "Leave manual_current_firmware empty; it is for cameras whose firmware is not recognised.";
 
+    /// An image that is needed is not on the card.
+    ImageMissing = 501 { file: String, there: String }
+        "The image \"{file}\" is not on the card; in its folder there is: {there}"
+        => "Copy it there; its name has to be exactly this one.";
+
+    /// An image file has no content.
+    ImageEmpty = 502 { file: String }
+        "The image \"{file}\" is empty"
+        => "Copy it to the card again.";
+
+    /// The file with the SHA-256 of an image is missing.
+    HashMissing = 503 { file: String }
+        "There is no \"{file}\", which has to hold the SHA-256 of the image"
+        => "Copy the .sha256sum file that came with the image to the same folder.";
+
+    /// The file with the SHA-256 of an image is something else.
+    HashUnreadable = 504 { file: String, why: String }
+        "\"{file}\" is no file of SHA-256 sums: {why}"
+        => "Copy the .sha256sum file that came with the image again.";
+
+    /// A file of sums that says nothing about the image that it lies beside.
+    HashOfAnother = 505 { file: String, named: String }
+        "\"{file}\" has no sum for its image, but for: {named}"
+        => "Put the .sha256sum file that belongs to this image beside it, with the image's own name in it.";
+
+    /// The image is not what its hash is of.
+    ImageHash = 506 { file: String, expected: String, found: String }
+        "The image \"{file}\" is damaged or another one: its SHA-256 should be {expected} and is {found}"
+        => "Copy the image and its .sha256sum file to the card again; if it happens again, use another card.";
+
+    /// The image does not fit where it belongs.
+    ImageTooLong = 507 { file: String, size: Size, partition: String, room: Size }
+        "The image \"{file}\" has {size}, and \"{partition}\" has room for {room}"
+        => "It belongs to another camera or another layout; get the one for this camera.";
+
+    /// The image does not hold what belongs into the partition.
+    ImageContent = 508 { file: String, partition: String, why: String }
+        "The image \"{file}\" cannot be written to \"{partition}\": {why}"
+        => "Get the image again, for exactly this camera.";
+
+    /// The images are of another firmware than their names say.
+    ImageOfAnother = 509 { file: String, wanted: String, found: String }
+        "\"{file}\" does not hold the firmware {wanted}; its boot loader is that of: {found}"
+        => "Get the image again, for exactly this camera and firmware.";
+
+    /// What the images hold is arranged in a way that no profile knows.
+    ImageLayout = 510 { firmware: String, layouts: String }
+        "The images of {firmware} in \"restore\" fit none of its known layouts ({layouts})"
+        => "Use the one firmware image instead of partition images, or a newer version of this program.";
+
+    /// The image is shorter than its partition. That is in order.
+    ImageShort = 511 { file: String, partition: String, rest: Size }
+        "The image \"{file}\" is shorter than \"{partition}\": the last {rest} become blank"
+        => "Nothing has to be done.";
+
+    /// An image is not any more what it was when it was verified.
+    ImageChanged = 512 { file: String, at: Offset }
+        "The image \"{file}\" reads differently at {at} than when it was verified"
+        => "The card loses data. Copy the images to another card.";
+
+    /// Nothing that could be written is on the card.
+    ImagesMissing = 513 { folder: String, firmware_image: String, partitions: String }
+        "\"{folder}\" has neither \"{firmware_image}\" nor partition images ({partitions})"
+        => "Copy the firmware image there, with its .sha256sum file.";
+
+    /// The firmware image is used without regard to partitions.
+    ImageWhole = 514 { file: String }
+        "The layout of \"{file}\" is none of the known ones: all of flash becomes as it says"
+        => "Nothing has to be done.";
+
     /// All four-digit numbers are taken.
     BackupNumbersUsedUp = 601 { folder: String }
         "\"{folder}\" already holds a backup with the number 9999"
@@ -521,6 +608,136 @@ problems! {
     ArchiveFailed = 602 { partition: String, reason: String }
         "The files of partition \"{partition}\" could not be archived: {reason}"
         => "The partition's image is in the backup and complete; the file system in it is damaged or empty.";
+
+    /// The firmware that is asked for is there already.
+    SwitchToSame = 701 { firmware: String }
+        "The camera has the firmware {firmware} already"
+        => "Correct next_firmware; to write partitions of the firmware that is there, use restore_partitions.";
+
+    /// No profile has the firmware that is asked for.
+    SwitchUnknown = 702 { name: String, known: String }
+        "next_firmware=\"{name}\" is no known firmware of this camera; there are: {known}"
+        => "Correct next_firmware.";
+
+    /// A camera whose boot ROM checks signatures does not start with another boot partition.
+    SecureBoot = 703 { model: String }
+        "The boot ROM of this camera ({model}) accepts its maker's boot partition only"
+        => "Do not write its boot partition: it would not start again. A backup can be made.";
+
+    /// The stock firmware would overwrite what is written now.
+    UpgradeUnfinished = 704 { mark: String }
+        "The firmware is in the middle of an upgrade of its own (\"{mark}\" stands in flash), so nothing is written"
+        => "Let the camera start once without the card, so that it finishes; then try again.";
+
+    /// The firmwares are not made for this chip.
+    ChipNotSupported = 705 { chip: String }
+        "Nothing is written on a camera with the chip {chip}: its memory is too small, or not known"
+        => "A backup can be made.";
+
+    /// What is in flash is not known, so it is not known what to keep.
+    RewriteUnknownFirmware = 706 {}
+        "What firmware the camera has is not known, so nothing is written"
+        => "Make a backup first. If you know what it is, set manual_current_firmware.";
+
+    /// Where the partitions are is not known.
+    RewriteUnknownLayout = 707 { firmware: String }
+        "The partition layout of this {firmware} is not known, so no partition is written"
+        => "Make a backup; the whole chip can be saved.";
+
+    /// A partition starts or ends inside an erase block of this chip, beside one that is to stay.
+    PartitionEdge = 708 { partition: String, region: Region, block: Size }
+        "\"{partition}\" ({region}) cannot be written alone: this chip erases {block} at once"
+        => "Write the partitions beside it as well.";
+
+    /// Part of the boot loader would be overwritten, and not its start.
+    BootSplit = 709 { region: Region }
+        "Part of the boot loader ({region}) would be written without its start"
+        => "Write the boot partition too; the profile of this firmware has to say so.";
+
+    /// The chip reports an error when it is erased or programmed.
+    FlashWrite = 710 { partition: String, operation: String, region: Region, reason: String }
+        "\"{partition}\" cannot be written: {operation} at {region} failed: {reason}"
+        => "The chip may be damaged there. Keep the card and report it with wz_flash-helper/initramfs.log.";
+
+    /// The chip does not hold what was written to it.
+    FlashDiffers = 711 { partition: String, block: Offset, at: Offset, expected: String, found: String, tries: u32 }
+        "\"{partition}\" does not hold what was written: in the block at {block}, byte {at} should be {expected} and is {found}, after {tries} tries"
+        => "The chip is damaged there. Keep the card and report it with wz_flash-helper/initramfs.log.";
+
+    /// The old firmware is whole again.
+    RolledBack = 712 { firmware: String }
+        "The old firmware ({firmware}) was written back and compared"
+        => "The camera works as before. Put right what is told above before you try again.";
+
+    /// The old firmware could not be written back either.
+    RollBackFailed = 713 { why: String }
+        "The old firmware could not be written back: {why}"
+        => "Leave the card as it is: the camera starts from it. Keep its backup, and report this with wz_flash-helper/initramfs.log.";
+
+    /// There is nothing to go back to.
+    NoWayBack = 714 { firmware: String }
+        "The old firmware ({firmware}) is not written back: there is no safety backup, or roll_back is \"no\""
+        => "Leave the SD kernel on the card: the camera starts from it. Put right what is told above, and plug the camera in again.";
+
+    /// The boot loader is the old one, whole.
+    BootRestored = 715 { why: String }
+        "The new boot loader could not be written, and the old one was written back and compared: {why}"
+        => "The chip may be damaged there. Report it with wz_flash-helper/initramfs.log.";
+
+    /// Neither the new nor the old boot partition reads back right.
+    BootBroken = 716 { why: String }
+        "The boot partition holds neither the new nor the old boot loader: {why}"
+        => "Do not unplug the camera if you can reach its serial console. Without a boot loader it waits for recovery by USB.";
+
+    /// Flash gives different content each time it is read.
+    FlashUnsteady = 717 { first: String, second: String }
+        "Flash does not read the same twice: its SHA-256 was {first}, then {second}"
+        => "Nothing was written. Check the power supply and run again; if it stays, the chip is worn out.";
+
+    /// The record of the run on the card cannot be kept.
+    JournalFailed = 721 { why: String }
+        "The journal \"wz_flash-helper/journal.bin\" cannot be kept: {why}"
+        => "Use another card, or format this one anew, and copy everything to it again.";
+
+    /// The record of an earlier run cannot be read.
+    JournalUnreadable = 722 { why: String }
+        "An earlier run left a journal on the card that cannot be read: {why}"
+        => "If the camera does not start without the card, set manual_current_firmware to the firmware it had and switch again; then delete wz_flash-helper/journal.bin.";
+
+    /// The run was begun too often.
+    TooManyAttempts = 723 { attempts: u32, last: String }
+        "The run was begun {attempts} times and never got to its end; last it was about to {last}"
+        => "Check power supply and card. To try again, remove .wz_flash-helper behind the name of the SD kernel.";
+
+    /// The card was in another camera before.
+    OtherCamera = 724 { what: String, journal: String, found: String }
+        "The journal on the card belongs to another camera: its {what} is {journal}, this one's is {found}"
+        => "Put the card back into the camera in which it was begun. For this camera, use another card.";
+
+    /// What is in flash is neither what was there before nor what was to be written.
+    OtherFlash = 725 { partition: String, at: Offset }
+        "The journal on the card does not fit this camera: flash at {at} (\"{partition}\") holds neither what was there before nor what was to be written"
+        => "Put the card back into the camera in which it was begun. For this camera, use another card.";
+
+    /// A run goes on where it was interrupted.
+    Resumed = 726 { attempt: u32 }
+        "An interrupted run goes on (power-on {attempt} of this run)"
+        => "Leave card and power where they are.";
+
+    /// The images went bad while the run was interrupted.
+    RollingBack = 727 { firmware: String }
+        "The run cannot be finished, so the old firmware ({firmware}) is written back from the safety backup"
+        => "Leave card and power where they are.";
+
+    /// No kernel that could start the camera again after a power cut.
+    NoBootableKernel = 731 { names: String }
+        "There is no valid SD kernel on the card under any of the names that U-Boot looks for ({names})"
+        => "Copy the SD kernel to the card again: after a power cut the camera has to start from it.";
+
+    /// A copy of the SD kernel does not read back as a kernel.
+    KernelCopyBad = 732 { file: String }
+        "The copy of the SD kernel, \"{file}\", does not read back as it was written"
+        => "This card loses data. Use another card.";
 
     /// A bug: the program came upon something that its authors held to be impossible.
     Panic = 901 { message: String }

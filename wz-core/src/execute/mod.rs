@@ -1,7 +1,16 @@
 //! Carries out a plan. Nothing is decided here.
 
 mod backup;
+pub mod blocks;
+mod boot_guard;
+pub mod compare;
+mod compose;
 mod overlap;
+mod rewrite;
+pub mod safety;
 mod verify;
 
 pub use backup::{BackupResult, backup};
+pub use compare::{BlockMap, BlockPlan, compare};
+pub use rewrite::{Rewrite, Tools, rewrite};
+pub use verify::{Expected, check};

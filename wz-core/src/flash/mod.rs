@@ -6,10 +6,12 @@ mod sim;
 use std::fmt;
 use std::io;
 
+use crate::event::Problem;
 use crate::units::{Offset, Region, Size};
 
+pub use crate::sim::{Cut, FlashFault as Fault};
 pub use file_systems::{FileSystem, FileSystems};
-pub use sim::{Cut, Fault, SimNor, Wear};
+pub use sim::{SimNor, Wear};
 
 /// How a chip is divided. Known only at run time: one camera model carries chips of several makers.
 ///
@@ -107,6 +109,14 @@ pub struct FlashError {
 }
 
 impl FlashError {
+    /// The words for the owner, where flash was to be read.
+    pub fn into_read_problem(self) -> Problem {
+        Problem::FlashRead {
+            region: self.region,
+            reason: self.source.to_string(),
+        }
+    }
+
     /// An error of `operation` on `length` bytes from `at` on.
     pub fn new(operation: FlashOperation, at: Offset, length: usize, source: io::Error) -> Self {
         Self {

@@ -1,5 +1,8 @@
-//! What flash images and the files beside them are made of: formats, read from byte slices.
+//! What flash images and the files beside them are made of: formats, read from byte slices; what an
+//! image must be; how an empty file system looks.
 
+pub mod check;
+pub mod empty;
 pub mod environment;
 pub mod sha256sum;
 pub mod squashfs;

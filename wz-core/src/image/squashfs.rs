@@ -14,7 +14,8 @@ use crate::units::Size;
 /// The first bytes.
 pub const MAGIC: &[u8; 4] = b"hsqs";
 
-const SUPERBLOCK: usize = 96;
+/// The length of the superblock in bytes.
+pub const SUPERBLOCK: usize = 96;
 const BLOCK_SIZE_AT: usize = 12;
 const COMPRESSION_AT: usize = 20;
 const MAJOR_AT: usize = 28;

@@ -207,6 +207,20 @@ pub enum UimageError {
     },
 }
 
+impl Header {
+    /// Whether it is that of a kernel for MIPS.
+    ///
+    /// # Errors
+    /// [`UimageError::WrongArch`], [`UimageError::WrongKind`].
+    pub fn mips_kernel(&self) -> Result<(), UimageError> {
+        match (self.arch, self.kind) {
+            (Arch::Mips, Kind::Kernel) => Ok(()),
+            (Arch::Mips, found) => Err(UimageError::WrongKind { found }),
+            (found, _) => Err(UimageError::WrongArch { found }),
+        }
+    }
+}
+
 impl CheckedHeader {
     /// Reads the header at the start of `bytes` and verifies its magic and its own CRC, for callers
     /// that stream the payload past [`crc32fast`] themselves.
@@ -296,11 +310,8 @@ impl<'a> Uimage<'a> {
     /// # Errors
     /// [`UimageError::WrongArch`], [`UimageError::WrongKind`].
     pub fn mips_kernel(self) -> Result<Self, UimageError> {
-        match (self.header.arch, self.header.kind) {
-            (Arch::Mips, Kind::Kernel) => Ok(self),
-            (Arch::Mips, found) => Err(UimageError::WrongKind { found }),
-            (found, _) => Err(UimageError::WrongArch { found }),
-        }
+        self.header.mips_kernel()?;
+        Ok(self)
     }
 }
 

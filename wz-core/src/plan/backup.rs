@@ -112,7 +112,7 @@ pub fn plan_backup(
         .iter()
         .map(|path| Problem::NotAFolder { path: path.clone() })
         .collect();
-    let primary = CardPath::backups().join(camera.firmware_name());
+    let primary = primary_folder(camera);
     let id = BackupId::after(card.highest_id).unwrap_or_else(|| {
         problems.push(Problem::BackupNumbersUsedUp {
             folder: primary.to_string(),
@@ -150,6 +150,28 @@ pub fn plan_backup(
         leftovers,
         needed,
     })
+}
+
+/// Plans a copy of the whole chip and nothing else, before the chip is changed.
+///
+/// # Errors
+/// Every reason why the card cannot take it.
+pub fn plan_safety_backup(camera: &Camera, card: &CardSurvey) -> Result<BackupPlan, Vec<Problem>> {
+    let whole_chip = Camera {
+        partitions: Vec::new(),
+        ..camera.clone()
+    };
+    plan_backup(&whole_chip, card, false)
+}
+
+/// The folder that backups of this camera are in.
+pub fn primary_folder(camera: &Camera) -> CardPath {
+    CardPath::backups().join(camera.firmware_name())
+}
+
+/// The name of the image of the whole chip.
+pub fn whole_chip_image(camera: &Camera) -> String {
+    file_name(camera, "all", "bin")
 }
 
 /// The second folder, where the firmware's profile names one and the owner wants it.

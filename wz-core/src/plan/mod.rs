@@ -2,9 +2,19 @@
 //! plan, or to every reason why not.
 
 mod backup;
+pub mod blocks;
+mod evidence;
+mod restore;
+pub mod rewrite;
+pub mod shelf;
 mod survey;
+mod switch;
 
 pub use backup::{
-    ArchiveFile, BackupId, BackupPlan, ImageFile, PARTIAL, plan_backup, secondary_folder,
+    ArchiveFile, BackupId, BackupPlan, ImageFile, PARTIAL, plan_backup, plan_safety_backup,
+    primary_folder, secondary_folder, whole_chip_image,
 };
+pub use restore::plan_restore;
+pub use rewrite::RewritePlan;
 pub use survey::{CardSurvey, survey};
+pub use switch::{Switch, plan_switch};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::check;
 use super::firmware::Firmware;
 use super::parse::{Profile, parse};
-use super::soc::{Chip, Registers, Soc};
+use super::soc::{Chip, Reading, Registers, Soc};
 use crate::event::Problem;
 use crate::units::Size;
 
@@ -91,25 +91,30 @@ impl Catalogue {
             .find_map(|soc| soc.chip(family, type1).map(|chip| (soc, chip)))
     }
 
-    /// The chip whose registers answer. `read` reads a 32-bit register at a physical address.
+    /// The chip whose registers answer. `read` reads a 32-bit register at a physical address, if it
+    /// can; each is read once at most, and where a chip keeps its type only if its family fits.
     ///
     /// # Errors
-    /// Those of `read`.
-    pub fn chip_by_registers<E>(
+    /// What the registers of all profiles hold, if no chip answers so.
+    pub fn chip_by_registers(
         &self,
-        mut read: impl FnMut(u32) -> Result<u32, E>,
-    ) -> Result<Option<(&Soc, &Chip)>, E> {
+        read: impl Fn(u32) -> Option<u32>,
+    ) -> Result<(&Soc, &Chip), Vec<Reading>> {
+        let mut readings = Readings::new(read);
         for soc in self.socs() {
-            let family = Registers::family_of(read(soc.registers.family)?);
+            let family = Registers::family_of(readings.value(soc.registers.family));
             if !soc.chips.iter().any(|chip| soc.ids(chip).0 == family) {
                 continue;
             }
-            let type1 = Registers::type_of(read(soc.registers.type1)?);
+            let type1 = Registers::type_of(readings.value(soc.registers.type1));
             if let Some(chip) = soc.chip(family, type1) {
-                return Ok(Some((soc, chip)));
+                return Ok((soc, chip));
             }
         }
-        Ok(None)
+        for soc in self.socs() {
+            readings.value(soc.registers.type1);
+        }
+        Err(readings.taken)
     }
 
     /// Every name that some firmware's U-Boot boots from a card, sorted: all of a SoC, or all there
@@ -197,6 +202,36 @@ impl Family {
             soc,
             firmwares: Vec::new(),
         }
+    }
+}
+
+/// Registers that have been read.
+struct Readings<R> {
+    read: R,
+    taken: Vec<Reading>,
+}
+
+impl<R: Fn(u32) -> Option<u32>> Readings<R> {
+    fn new(read: R) -> Self {
+        Self {
+            read,
+            taken: Vec::new(),
+        }
+    }
+
+    /// What the register holds. No chip answers 0, so one that cannot be read is that of none.
+    fn value(&mut self, address: u32) -> u32 {
+        let taken = self.taken.iter().find(|taken| taken.address == address);
+        let reading = match taken {
+            Some(taken) => *taken,
+            None => {
+                let value = (self.read)(address);
+                let reading = Reading { address, value };
+                self.taken.push(reading);
+                reading
+            }
+        };
+        reading.value.unwrap_or(0)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::detect::Clue;
 use super::firmware::{Firmware, ModelRule};
-use super::layout::{Layout, Partition, SwitchAction};
+use super::layout::{Format, Layout, Partition, SwitchAction};
 use super::soc::Soc;
 use crate::event::Problem;
 use crate::units::{Offset, Region, Size};
@@ -311,12 +311,7 @@ impl Findings {
                 });
             }
         }
-        if layout.boot().is_none() {
-            self.rule(
-                format!("layout \"{}\"", layout.name),
-                "has no partition at the start of flash, where the boot ROM reads",
-            );
-        }
+        self.boot(layout);
         let chip = soc.flash.size;
         if layout.end() - Offset::ZERO != chip {
             self.push(|file| Problem::ProfileLayoutSize {
@@ -325,6 +320,33 @@ impl Findings {
                 end: layout.end(),
                 chip,
             });
+        }
+    }
+
+    /// Images for the start of flash are judged as boot loaders, those for anywhere else are not.
+    fn boot(&mut self, layout: &Layout) {
+        let Some(boot) = layout.boot() else {
+            self.rule(
+                format!("layout \"{}\"", layout.name),
+                "has no partition at the start of flash, where the boot ROM reads",
+            );
+            return;
+        };
+        let rule = || format!("partition \"{}\"", boot.name);
+        if boot.format != Format::Raw {
+            self.rule(rule(), "is what the boot ROM reads, so its format is raw");
+        }
+        if [boot.switch, boot.switch_all].contains(&SwitchAction::Erase) {
+            self.rule(rule(), "is what the boot ROM reads, but is to be erased");
+        }
+        let elsewhere = layout
+            .partition("boot")
+            .filter(|named| named.region.offset != Offset::ZERO);
+        if elsewhere.is_some() {
+            self.rule(
+                "partition \"boot\"",
+                "is not at the start of flash, where the boot ROM reads",
+            );
         }
     }
 
@@ -358,17 +380,24 @@ impl Findings {
                 }
             });
         }
-        self.partition_use(partition);
+        self.partition_use(partition, soc);
     }
 
-    fn partition_use(&mut self, partition: &Partition) {
+    fn partition_use(&mut self, partition: &Partition, soc: &Soc) {
         let rule = || format!("partition \"{}\"", partition.name);
         if partition.user_data && partition.format.file_system().is_none() {
             self.rule(rule(), "holds user data but no file system to archive");
         }
         let actions = [partition.switch, partition.switch_all];
-        if actions.contains(&SwitchAction::Format) && !partition.format.can_be_made() {
-            self.rule(rule(), "is to be formatted, but only jffs2 and vfat can be");
+        if !actions.contains(&SwitchAction::Format) {
+            return;
+        }
+        match partition.format.empty() {
+            None => self.rule(rule(), "is to be formatted, but only jffs2 and vfat can be"),
+            Some(made) if partition.region.size < made.smallest(soc.flash.erase_block) => {
+                self.rule(rule(), "is to be formatted, but is too small for that");
+            }
+            Some(_) => {}
         }
     }
 }

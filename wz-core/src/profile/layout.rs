@@ -2,7 +2,10 @@
 
 use serde::Deserialize;
 
-use super::detect::Clue;
+use super::detect::{Clue, Evidence, holds_any};
+use crate::event::Problem;
+use crate::image::check::Content;
+use crate::image::empty::EmptyFileSystem;
 use crate::units::{Offset, Region, Size};
 
 /// One way in which a firmware divides flash. The whole chip is not a partition: it is always there.
@@ -38,8 +41,12 @@ pub struct Partition {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
-    /// No file system.
+    /// Anything.
     Raw,
+    /// A kernel in a legacy uImage.
+    Uimage,
+    /// A kernel, a root file system and more, one behind the other.
+    Bundle,
     /// JFFS2, writable.
     Jffs2,
     /// SquashFS, read-only.
@@ -101,6 +108,14 @@ impl Layout {
         self.partitions.iter().filter(|p| p.user_data)
     }
 
+    /// Whether flash shows this layout.
+    ///
+    /// # Errors
+    /// What the evidence could not be read for.
+    pub fn shows_in(&self, evidence: &mut dyn Evidence) -> Result<bool, Problem> {
+        holds_any(&self.evidence, evidence)
+    }
+
     /// The first offset behind all partitions and declared gaps: the size of the chip.
     pub fn end(&self) -> Offset {
         self.end
@@ -119,22 +134,41 @@ impl Partition {
             stated_offset: source.offset,
         }
     }
+
+    /// What an image must be to be written here. FAT partitions are scratch space, which may hold
+    /// anything or nothing.
+    pub fn content(&self) -> Content {
+        if self.region.offset == Offset::ZERO {
+            return Content::Spl;
+        }
+        match self.format {
+            Format::Raw | Format::Vfat => Content::Anything,
+            Format::Uimage => Content::Uimage,
+            Format::Bundle => Content::Bundle,
+            Format::Jffs2 => Content::Jffs2,
+            Format::Squashfs => Content::Squashfs,
+        }
+    }
 }
 
 impl Format {
     /// The name that the kernel mounts it by, if it can be mounted.
     pub const fn file_system(self) -> Option<&'static str> {
         match self {
-            Self::Raw => None,
+            Self::Raw | Self::Uimage | Self::Bundle => None,
             Self::Jffs2 => Some("jffs2"),
             Self::Squashfs => Some("squashfs"),
             Self::Vfat => Some("vfat"),
         }
     }
 
-    /// Whether an empty one can be made in place.
-    pub const fn can_be_made(self) -> bool {
-        matches!(self, Self::Jffs2 | Self::Vfat)
+    /// How an empty one looks, if one can be made in place.
+    pub const fn empty(self) -> Option<EmptyFileSystem> {
+        match self {
+            Self::Raw | Self::Uimage | Self::Bundle | Self::Squashfs => None,
+            Self::Jffs2 => Some(EmptyFileSystem::Jffs2),
+            Self::Vfat => Some(EmptyFileSystem::Vfat),
+        }
     }
 }
 
@@ -176,7 +210,9 @@ const fn write() -> SwitchAction {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::profile::Catalogue;
     use proptest::prelude::*;
+    use rstest::rstest;
 
     fn layout(gaps_and_sizes: &[(u64, u64)]) -> Layout {
         let partition = |(number, (gap, size)): (usize, &(u64, u64))| PartitionSource {
@@ -195,6 +231,37 @@ mod tests {
             gap_at_end: Size::ZERO,
             partitions: gaps_and_sizes.iter().enumerate().map(partition).collect(),
         })
+    }
+
+    #[rstest]
+    #[case("t31", "stock", "factory", "boot", Content::Spl)]
+    #[case("t31", "stock", "factory", "kernel", Content::Uimage)]
+    #[case("t31", "stock", "factory", "app", Content::Squashfs)]
+    #[case("t31", "stock", "factory", "kback", Content::Anything)]
+    #[case("t31", "stock", "factory", "aback", Content::Anything)]
+    #[case("t31", "stock", "factory", "cfg", Content::Jffs2)]
+    #[case("t31", "stock", "factory", "para", Content::Anything)]
+    #[case("t20", "stock", "factory", "kernel", Content::Uimage)]
+    #[case("t20", "stock", "factory", "driver", Content::Squashfs)]
+    #[case("t20", "stock", "factory", "appfs", Content::Anything)]
+    #[case("t20", "stock", "factory", "backupk", Content::Anything)]
+    #[case("t31", "thingino", "2024", "env", Content::Anything)]
+    #[case("t31", "thingino", "2024", "ota", Content::Bundle)]
+    #[case("t20", "thingino", "2025", "config", Content::Jffs2)]
+    #[case("t20", "thingino", "2026-08", "boot", Content::Spl)]
+    #[case("t20", "thingino", "2026-08", "ota", Content::Bundle)]
+    fn a_partition_takes_what_its_firmware_needs_there(
+        #[case] soc: &str,
+        #[case] firmware: &str,
+        #[case] layout: &str,
+        #[case] partition: &str,
+        #[case] content: Content,
+    ) {
+        let catalogue = Catalogue::builtin();
+        let firmware = catalogue.firmware(soc, firmware).unwrap();
+        let layout = firmware.layout(layout).unwrap();
+
+        assert_eq!(layout.partition(partition).unwrap().content(), content);
     }
 
     proptest! {

@@ -22,4 +22,4 @@ pub use catalogue::{Catalogue, ProfileFile};
 pub use detect::{BytesClue, Clue, EnvironmentClue, Evidence, Identified, Variables, identify};
 pub use firmware::{FileRule, Firmware, Model, ModelRule, PendingUpgrade, VariableRule};
 pub use layout::{Format, Layout, Partition, SwitchAction};
-pub use soc::{Chip, FlashChip, KernelFacts, Registers, SdBoot, Soc};
+pub use soc::{Chip, FlashChip, KernelFacts, Reading, Registers, SdBoot, Soc};

@@ -1,5 +1,7 @@
 //! A SoC family: its chips, its flash, and what its kernel has to be told.
 
+use std::fmt;
+
 use serde::Deserialize;
 
 use crate::units::{Offset, Region, Size};
@@ -52,6 +54,25 @@ pub struct Registers {
     /// Holds the type of the chip within its family.
     #[serde(rename = "type")]
     pub type1: u32,
+}
+
+/// What was found in a 32-bit register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// The register's physical address.
+    pub address: u32,
+    /// What it holds; none if it could not be read.
+    pub value: Option<u32>,
+}
+
+/// Shown as `0x1300002c: 0x10031000`.
+impl fmt::Display for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.value {
+            Some(value) => write!(f, "{:#010x}: {value:#010x}", self.address),
+            None => write!(f, "{:#010x}: unreadable", self.address),
+        }
+    }
 }
 
 /// A SPI NOR chip.

@@ -26,6 +26,7 @@ pub struct Record {
     failures: Vec<ProblemRecord>,
     phases: Vec<PhaseRecord>,
     peak_memory_bytes: Option<u64>,
+    boot_window_milliseconds: Option<u64>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -110,10 +111,13 @@ impl Reporter for Record {
             }
             Event::Plan(plan) => self.plan.clone_from(plan),
             Event::OperationEnded(operation, verdict) => self.operations.push(OperationRecord {
-                name: operation.to_string(),
+                name: operation.name().to_owned(),
                 done: *verdict == Verdict::Done,
             }),
             Event::Saved(folder) => self.backups.push(folder.into()),
+            Event::BootRewritten { window } => {
+                self.boot_window_milliseconds = u64::try_from(window.as_millis()).ok();
+            }
             Event::Remark(problem) => self.remarks.push(problem.into()),
             Event::Refused(problem) => self.refusals.push(problem.into()),
             Event::Failed(problem) => self.failures.push(problem.into()),
@@ -188,7 +192,7 @@ impl From<&Problem> for ProblemRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Outcome;
+    use crate::event::{Operation, Outcome};
 
     #[test]
     fn an_interrupted_run_does_not_look_finished() {
@@ -196,6 +200,20 @@ mod tests {
             serde_json::from_str(&Record::new().to_json().unwrap()).unwrap();
         assert_eq!(json["outcome"], "unfinished");
         assert_eq!(json["schema_version"], SCHEMA_VERSION);
+    }
+
+    #[test]
+    fn operations_have_names_for_programs() {
+        let mut record = Record::new();
+        for operation in [
+            Operation::Backup,
+            Operation::Restore,
+            Operation::SwitchFirmware,
+        ] {
+            record.report(&Event::OperationEnded(operation, Verdict::Done));
+        }
+        let names: Vec<_> = record.operations.iter().map(|o| o.name.as_str()).collect();
+        assert_eq!(names, ["backup", "restore", "switch_firmware"]);
     }
 
     #[test]

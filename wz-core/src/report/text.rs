@@ -58,6 +58,10 @@ pub fn lines(event: &Event) -> Vec<Line> {
         Event::OperationEnded(operation, verdict) => vec![ended(*operation, *verdict)],
         Event::StepStarted(step) => vec![Line::new(Tone::Plain, self::step(step))],
         Event::Saved(folder) => vec![saved(folder)],
+        Event::BootRewritten { window } => vec![Line::new(
+            Tone::Plain,
+            format!("   No whole boot loader for {} ms", window.as_millis()),
+        )],
         Event::Remark(problem) => told("Note", Tone::Warning, problem),
         Event::Refused(problem) => told("Refused", Tone::Bad, problem),
         Event::Failed(problem) => told("Failed", Tone::Bad, problem),
@@ -106,9 +110,12 @@ fn ended(operation: Operation, verdict: Verdict) -> Line {
     match verdict {
         Verdict::Done => Line::new(
             Tone::Good,
-            format!(":: The {operation} is done and checked"),
+            format!(":: The {operation} operation is done and checked"),
         ),
-        Verdict::Failed => Line::new(Tone::Bad, format!(":: The {operation} was not completed")),
+        Verdict::Failed => Line::new(
+            Tone::Bad,
+            format!(":: The {operation} operation was not completed"),
+        ),
     }
 }
 
@@ -127,6 +134,16 @@ fn step(step: &Step) -> String {
         }
         Step::Verify { file } => format!("-> Verify file: {file}"),
         Step::Publish { folder } => format!("-> Finish folder: {folder}"),
+        Step::Compare { images, size } => {
+            format!("-> Verify images: {images}; compare them with flash: {size}")
+        }
+        Step::WriteFlash { size } => format!("-> Write flash: {size}, and read it back"),
+        Step::RewriteBoot { blocks } => format!(
+            "-> Write the boot loader: {blocks} blocks. DO NOT CUT THE POWER for a few seconds"
+        ),
+        Step::CopyKernel { to } => format!("-> Copy SD kernel: to {to}"),
+        Step::FindBackup => "-> Look for a backup of what is in flash now".to_owned(),
+        Step::EditConfig { key } => format!("-> Set {key}=\"no\" in general.conf"),
         Step::PutKernelAway { name, to } => format!("-> Rename SD kernel: {name} to {to}"),
     }
 }

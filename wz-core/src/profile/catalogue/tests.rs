@@ -89,17 +89,65 @@ fn a_chip_is_found_by_what_its_registers_hold(
 ) {
     let catalogue = Catalogue::builtin();
     let found = catalogue.chip_by_registers(|address| match address {
-        0x1300_002C => Ok(family),
-        0x1354_0238 => Ok(type1),
-        _ => Err(address),
+        0x1300_002C => Some(family),
+        0x1354_0238 => Some(type1),
+        _ => None,
     });
-    assert_eq!(found.unwrap().map(|(_, chip)| chip.name.as_str()), name);
+    assert_eq!(found.ok().map(|(_, chip)| chip.name.as_str()), name);
+}
+
+#[rstest]
+#[case::of_another_family(|_| Some(0x1234_5678), &["0x1300002c: 0x12345678", "0x13540238: 0x12345678"])]
+#[case::unreadable(|_| None, &["0x1300002c: unreadable", "0x13540238: unreadable"])]
+fn an_unknown_chip_is_told_with_what_each_register_holds(
+    #[case] read: fn(u32) -> Option<u32>,
+    #[case] told: &[&str],
+) {
+    let catalogue = Catalogue::builtin();
+    let readings = catalogue.chip_by_registers(read).unwrap_err();
+    let readings: Vec<String> = readings.iter().map(ToString::to_string).collect();
+    assert_eq!(readings, told);
+}
+
+/// The built-in T31 at other addresses.
+fn profile_with_other_registers() -> ProfileFile {
+    let moved = builtin_text("t31/soc.toml")
+        .replace("0x1300002C", "0x20000000")
+        .replace("0x13540238", "0x20000004");
+    assert!(moved.contains("0x20000000") && moved.contains("0x20000004"));
+    ProfileFile::new("t31/soc.toml", moved)
 }
 
 #[test]
-fn a_register_that_cannot_be_read_is_told() {
+fn registers_that_a_profile_on_the_card_names_are_read() {
     let catalogue = Catalogue::builtin();
-    assert_eq!(catalogue.chip_by_registers(Err).unwrap_err(), 0x1300_002C);
+    let profiles = [profile_with_other_registers()];
+    let catalogue = catalogue.with_card_profiles(&profiles).unwrap();
+    let (soc, chip) = catalogue
+        .chip_by_registers(|address| match address {
+            0x2000_0000 => Some(0x1003_1000),
+            0x2000_0004 => Some(0x2222_0000),
+            _ => None,
+        })
+        .unwrap();
+    assert_eq!((soc.name.as_str(), chip.name.as_str()), ("t31", "t31x"));
+}
+
+#[test]
+fn a_known_chip_is_read_once_and_nothing_else() {
+    let profiles = [profile_with_other_registers()];
+    let catalogue = Catalogue::builtin().with_card_profiles(&profiles).unwrap();
+    let asked = std::cell::RefCell::new(Vec::new());
+    let found = catalogue.chip_by_registers(|address| {
+        asked.borrow_mut().push(address);
+        match address {
+            0x1300_002C => Some(0x1200_0000),
+            0x1354_0238 => Some(0x2222_0000),
+            _ => None,
+        }
+    });
+    assert_eq!(found.unwrap().1.name, "t20x");
+    assert_eq!(asked.into_inner(), [0x1300_002C, 0x1354_0238]);
 }
 
 #[test]

@@ -50,6 +50,21 @@ fn a_mistake_in_a_soc_is_found(#[case] old: &str, #[case] new: &str, #[case] wan
 #[case::path_as_partition("name = \"aback\"", "name = \"../boot\"", &["WZ-0410"])]
 #[case::archive_of_no_file_system("format = \"jffs2\"\nuser", "format = \"raw\"\nuser", &["WZ-0426"])]
 #[case::format_without_file_system("format = \"vfat\"", "format = \"raw\"", &["WZ-0426"])]
+#[case::format_of_a_kernel("format = \"vfat\"", "format = \"uimage\"", &["WZ-0426"])]
+#[case::format_of_too_few_blocks(
+    "name = \"para\"\nsize = \"64K\"\nformat = \"raw\"\nswitch = \"erase\"",
+    "name = \"para\"\nsize = \"64K\"\nformat = \"jffs2\"\nswitch = \"format\"",
+    &["WZ-0426"]
+)]
+#[case::archive_of_a_kernel("format = \"jffs2\"\nuser", "format = \"uimage\"\nuser", &["WZ-0426"])]
+#[case::nothing_at_the_start("name = \"boot\"\nsize = \"256K\"", "name = \"boot\"\ngap_before = \"32K\"\nsize = \"224K\"", &["WZ-0426"])]
+#[case::boot_not_first(
+    "name = \"boot\"\nsize = \"256K\"",
+    "name = \"first\"\nsize = \"32K\"\nformat = \"raw\"\n[[layout.partition]]\nname = \"boot\"\nsize = \"224K\"",
+    &["WZ-0426"]
+)]
+#[case::boot_that_is_a_kernel("size = \"256K\"\nformat = \"raw\"", "size = \"256K\"\nformat = \"uimage\"", &["WZ-0426"])]
+#[case::boot_that_is_erased("size = \"256K\"\nformat = \"raw\"", "size = \"256K\"\nformat = \"raw\"\nswitch_all = \"erase\"", &["WZ-0426"])]
 #[case::kernel_name_with_a_folder("[\"factory_t31_ZMC6tiIDQN\"]", "[\"../kernel\"]", &["WZ-0411"])]
 #[case::kernel_name_with_a_colon("[\"factory_t31_ZMC6tiIDQN\"]", "[\"a:b\"]", &["WZ-0411"])]
 #[case::kernel_names_in_two_cases("[\"factory_t31_ZMC6tiIDQN\"]", "[\"Kernel\", \"kernel\"]", &["WZ-0412"])]

@@ -1,0 +1,100 @@
+//! Restore: chosen partitions of the firmware that is in flash, each from its own image.
+
+use super::rewrite::{Image, RewritePlan, Source, Target};
+use super::shelf::Shelf;
+use crate::detect::{Camera, CameraPartition};
+use crate::event::{Operation, Problem};
+use crate::units::{Offset, Region, Size};
+
+/// Plans a restore of `chosen` partitions.
+///
+/// # Errors
+/// Every reason why not.
+pub fn plan_restore(
+    camera: &Camera,
+    chosen: &[String],
+    shelf: &Shelf,
+) -> Result<RewritePlan, Vec<Problem>> {
+    let Some(firmware) = &camera.facts.firmware else {
+        return Err(vec![Problem::RewriteUnknownFirmware {}]);
+    };
+    if camera.partitions.is_empty() {
+        let firmware = firmware.clone();
+        return Err(vec![Problem::RewriteUnknownLayout { firmware }]);
+    }
+    let is_chosen = |partition: &&CameraPartition| chosen.contains(&partition.name);
+    let partitions = camera.partitions.iter().filter(is_chosen);
+    let mut problems = camera.obstacles.clone();
+    let mut plan = RewritePlan {
+        operation: Operation::Restore,
+        from: firmware.clone(),
+        to: firmware.clone(),
+        images: Vec::new(),
+        targets: Vec::new(),
+        boot_guard: camera.boot_guard,
+        remarks: Vec::new(),
+    };
+    for partition in partitions {
+        match shelf.image(&image_name(firmware, &camera.facts.group, &partition.name)) {
+            Ok(image) => add(&mut plan, partition, image, &mut problems),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if plan.targets.iter().any(|target| is_boot(target.region)) {
+        problems.extend(camera.secure_boot());
+    }
+    match problems.is_empty() {
+        true => Ok(plan),
+        false => Err(problems),
+    }
+}
+
+/// `stock_t31x_kernel.bin`.
+pub(super) fn image_name(firmware: &str, group: &str, partition: &str) -> String {
+    format!("{firmware}_{group}_{partition}.bin")
+}
+
+fn is_boot(region: Region) -> bool {
+    region.offset == Offset::ZERO
+}
+
+fn add(
+    plan: &mut RewritePlan,
+    partition: &CameraPartition,
+    image: Image,
+    problems: &mut Vec<Problem>,
+) {
+    let room = partition.region.size;
+    if image.size > room {
+        problems.push(Problem::ImageTooLong {
+            file: image.path.to_string(),
+            size: image.size,
+            partition: partition.name.clone(),
+            room,
+        });
+        return;
+    }
+    plan.remarks
+        .extend(short(&image, &partition.name, partition.region.size));
+    plan.targets.push(Target {
+        name: partition.name.clone(),
+        region: partition.region,
+        source: Source::Image {
+            image: plan.images.len(),
+            from: Offset::ZERO,
+            length: image.size,
+        },
+        content: partition.content,
+    });
+    plan.images.push(image);
+}
+
+/// What is said of an image that does not fill its partition.
+pub(super) fn short(image: &Image, partition: &str, room: Size) -> Option<Problem> {
+    let rest = (Offset::ZERO + room) - (Offset::ZERO + image.size);
+    (rest > Size::ZERO).then(|| Problem::ImageShort {
+        file: image.path.to_string(),
+        partition: partition.to_owned(),
+        rest,
+    })
+}

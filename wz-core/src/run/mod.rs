@@ -1,0 +1,711 @@
+//! A run from the mounted card to the outcome: request, detection, plan, execution, report.
+//!
+//! The hardware comes in through traits, so that the same steps run on a camera, against simulated
+//! chips and cards in tests, and on the owner's computer.
+
+mod kernels;
+mod prepare;
+mod rewriting;
+
+use std::time::Duration;
+
+use crate::card::{Card, CardError, CardPath, Entry, EntryKind};
+use crate::config::{self, Mode, Request};
+use crate::detect::{self, Camera, Detected, FlashDevice, Manual};
+use crate::event::{Event, Operation, Outcome, Phase, Problem, Reporter, Verdict};
+use crate::execute::{BackupResult, backup};
+use crate::flash::{FileSystems, Flash};
+use crate::journal::{self, Journal, MOST_ATTEMPTS, Record, RunId, Stage, State};
+use crate::profile::{Catalogue, Chip, ProfileFile, Reading, Soc};
+use crate::units::Size;
+
+use kernels::Kernels;
+use prepare::Prepared;
+use rewriting::{KernelNames, Left};
+
+pub use kernels::PUT_AWAY;
+
+/// The flash chip and its kernel device.
+pub struct FlashUnit<'a> {
+    /// How the kernel names it, and how large it is.
+    pub device: FlashDevice,
+    /// Access to its bytes.
+    pub chip: &'a mut dyn Flash,
+    /// Access to the file systems in it.
+    pub file_systems: &'a mut dyn FileSystems,
+}
+
+impl std::fmt::Debug for FlashUnit<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FlashUnit")
+            .field("device", &self.device)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What tells the SoC.
+#[derive(Clone, Debug)]
+pub enum ChipEvidence {
+    /// A name on the kernel's command line (`wz.chip=t31x`), for emulators.
+    Named(String),
+    /// The chip's registers: reads the 32-bit one at a physical address, if that can be read.
+    Registers(fn(u32) -> Option<u32>),
+}
+
+/// What else a run needs from where it runs.
+pub trait Surroundings {
+    /// The time since power-on.
+    fn since_power_on(&self) -> Duration;
+
+    /// The most memory that the program had resident so far.
+    fn peak_memory(&self) -> Option<Size>;
+
+    /// Called once when all is planned and nothing has been done: the owner may want a shell.
+    fn before_operations(&mut self);
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// As a whole.
+    pub outcome: Outcome,
+    /// Whether the camera would boot the SD kernel again at the next power-on.
+    pub kernel_is_bootable: bool,
+}
+
+/// Why a run stops.
+enum Stop {
+    /// Nothing was begun.
+    Refused(Vec<Problem>),
+    /// Something was begun.
+    Failed(Problem),
+}
+
+impl From<Problem> for Stop {
+    fn from(problem: Problem) -> Self {
+        Self::Refused(vec![problem])
+    }
+}
+
+impl From<Vec<Problem>> for Stop {
+    fn from(problems: Vec<Problem>) -> Self {
+        Self::Refused(problems)
+    }
+}
+
+/// Where a run starts from.
+enum Standing {
+    /// Flash is not to be changed.
+    ReadsOnly,
+    /// Flash is to be changed, and has not been yet.
+    Begins(Earlier),
+    /// Flash was being changed when the camera was switched off.
+    Interrupted(Box<State>),
+}
+
+/// What earlier power-ons of the same run have left.
+#[derive(Default)]
+struct Earlier {
+    attempts: u32,
+    kernel_copies: Vec<String>,
+    run: Option<RunId>,
+}
+
+/// The machine, as far as it is there, and who is told.
+struct Scene<'a, 'b> {
+    card: &'a mut dyn Card,
+    flash: Result<FlashUnit<'b>, Problem>,
+    chip: &'a ChipEvidence,
+    surroundings: &'a mut dyn Surroundings,
+    reporter: &'a mut dyn Reporter,
+}
+
+/// Does what the card asks for and reports everything, the end included.
+///
+/// `flash` is an error where no usable chip was found: the card still gets told, and its SD kernel
+/// put away.
+pub fn run(
+    card: &mut dyn Card,
+    flash: Result<FlashUnit<'_>, Problem>,
+    chip: &ChipEvidence,
+    surroundings: &mut dyn Surroundings,
+    reporter: &mut dyn Reporter,
+) -> Ended {
+    let config = read_config(card, reporter);
+    let catalogue = with_card_profiles(card);
+    let standing = standing(card, config.as_ref().ok());
+    let mut scene = Scene {
+        card,
+        flash,
+        chip,
+        surroundings,
+        reporter,
+    };
+    let ended = match standing {
+        Ok(Standing::ReadsOnly) => scene.only_read(config, catalogue),
+        Ok(Standing::Begins(earlier)) => scene.begin(earlier, config, catalogue),
+        Ok(Standing::Interrupted(state)) => scene.resume(*state, catalogue),
+        // Whether the camera still starts without the card is not known.
+        Err(problem) => scene.refuse_and_wait(problem),
+    };
+    scene.reporter.report(&Event::Finished {
+        outcome: ended.outcome,
+        peak_memory: scene.surroundings.peak_memory(),
+    });
+    ended
+}
+
+fn standing(card: &mut dyn Card, request: Option<&Request>) -> Result<Standing, Problem> {
+    let state = journal::read(card)?.map(State::of);
+    let wants_to_write =
+        request.is_some_and(|request| request.mode == Mode::Real && request.rewrite.is_some());
+    match state {
+        Some(state) if (Stage::Writing..=Stage::Written).contains(&state.stage) => {
+            Ok(Standing::Interrupted(Box::new(state)))
+        }
+        _ if !wants_to_write => Ok(Standing::ReadsOnly),
+        Some(state) if state.stage == Stage::Preparing => Ok(Standing::Begins(Earlier {
+            attempts: state.attempts,
+            kernel_copies: state.kernel_copies,
+            run: Some(state.journal.run()),
+        })),
+        _ => Ok(Standing::Begins(Earlier::default())),
+    }
+}
+
+impl Scene<'_, '_> {
+    /// S7: a run that does not change flash puts the SD kernel away before it looks at flash,
+    /// whatever is wrong, so that the camera never starts it again and again.
+    fn only_read(
+        &mut self,
+        config: Result<Request, Stop>,
+        catalogue: Result<Catalogue, Stop>,
+    ) -> Ended {
+        let names = kernels::names(catalogue.as_ref().ok());
+        let put_away = kernels::put_away(self.card, &names, self.reporter);
+        let kernel_is_bootable = !matches!(put_away, Ok(Kernels::PutAway));
+        let result = match put_away {
+            Ok(found) => {
+                if found == Kernels::NoneFound {
+                    self.reporter
+                        .report(&Event::Remark(Problem::KernelUnknown {}));
+                }
+                ready(config, catalogue).and_then(|ready| self.read_flash(&ready))
+            }
+            Err(problem) => Err(Stop::from(problem)),
+        };
+        let outcome = conclude(result, self.reporter);
+        Ended {
+            outcome,
+            kernel_is_bootable,
+        }
+    }
+
+    fn read_flash(&mut self, ready: &Ready) -> Result<Outcome, Stop> {
+        let (camera, prepared) = self.prepare(ready)?;
+        self.surroundings.before_operations();
+        let began = self.surroundings.since_power_on();
+        if prepared.request.mode == Mode::DryRun && !prepared.request.operations.is_empty() {
+            return Ok(Outcome::DryRun);
+        }
+        let outcome = self.make_backup(&camera, &prepared)?;
+        self.end_phase(Phase::Execute, began);
+        Ok(outcome)
+    }
+
+    /// A run that is to change flash, from its beginning: the SD kernel stays bootable, and the
+    /// journal counts how often it is tried.
+    fn begin(
+        &mut self,
+        earlier: Earlier,
+        config: Result<Request, Stop>,
+        catalogue: Result<Catalogue, Stop>,
+    ) -> Ended {
+        let names = kernels::names(catalogue.as_ref().ok());
+        let attempt = earlier.attempts + 1;
+        if attempt > MOST_ATTEMPTS {
+            return self.give_up(None, MOST_ATTEMPTS, "verify the images", &names);
+        }
+        let now = self.surroundings.since_power_on().as_nanos().to_le_bytes();
+        let before = earlier.run.map(RunId::to_bytes).unwrap_or_default();
+        let run = RunId::of(&[&now, &before, &attempt.to_le_bytes()]);
+        let mut journal = match Journal::begin(self.card, run, &Record::Started { attempt }) {
+            Ok(journal) => journal,
+            Err(problem) => return self.end_untouched(Stop::from(problem), None, &[], &names),
+        };
+        let mut copies = Vec::new();
+        let kept = (earlier.kernel_copies.into_iter()).try_for_each(|name| {
+            let record = Record::KernelCopies(vec![name.clone()]);
+            copies.push(name);
+            journal.append(self.card, &record)
+        });
+        let left = kept
+            .map_err(Stop::from)
+            .and_then(|()| ready(config, catalogue))
+            .and_then(|ready| self.change_flash(&ready, &mut journal, &mut copies));
+        match left {
+            Ok((operation, Left::Whole(outcome))) => {
+                self.finish(Some(operation), outcome, &names, journal, &copies)
+            }
+            Ok((_, Left::Partial(outcome))) => Ended {
+                outcome,
+                kernel_is_bootable: true,
+            },
+            Err(stop) => self.end_untouched(stop, Some(journal), &copies, &names),
+        }
+    }
+
+    fn change_flash(
+        &mut self,
+        ready: &Ready,
+        journal: &mut Journal,
+        copies: &mut Vec<String>,
+    ) -> Result<(Operation, Left), Stop> {
+        let (camera, prepared) = self.prepare(ready)?;
+        self.surroundings.before_operations();
+        let began = self.surroundings.since_power_on();
+        let saved = self.make_backup(&camera, &prepared)?;
+        let Some(rewrite) = &prepared.rewrite else {
+            return Err(Stop::from(Problem::RewriteUnknownFirmware {}));
+        };
+        let operation = rewrite.plan.operation;
+        self.reporter.report(&Event::OperationStarted(operation));
+        let flash = self.flash.as_mut().map_err(|problem| problem.clone())?;
+        let mut desk = rewriting::Desk {
+            flash,
+            card: self.card,
+            journal,
+            kernel_copies: copies,
+            surroundings: self.surroundings,
+            reporter: self.reporter,
+        };
+        let left = rewriting::carry_out(rewrite, &camera, &mut desk);
+        self.end_operation(operation, left.as_ref().ok());
+        self.end_phase(Phase::Execute, began);
+        let left = left.map_err(Stop::Failed)?;
+        // An archive that could not be made does not keep flash from being written.
+        let left = match (left, saved) {
+            (Left::Whole(Outcome::Success), Outcome::Incomplete) => {
+                Left::Whole(Outcome::Incomplete)
+            }
+            (left, _) => left,
+        };
+        Ok((operation, left))
+    }
+
+    /// Goes on where an earlier power-on stopped, whatever the configuration says now.
+    fn resume(&mut self, mut state: State, catalogue: Result<Catalogue, Stop>) -> Ended {
+        let builtin = || Catalogue::builtin();
+        let catalogue = catalogue.unwrap_or_else(|_| builtin());
+        let names = kernels::names(Some(&catalogue));
+        let attempt = state.attempts + 1;
+        if attempt > MOST_ATTEMPTS {
+            let about_to = state.about_to();
+            return self.give_up(Some(state.journal), MOST_ATTEMPTS, about_to, &names);
+        }
+        self.reporter
+            .report(&Event::Remark(Problem::Resumed { attempt }));
+        if let Err(problem) = state
+            .journal
+            .append(self.card, &Record::Started { attempt })
+        {
+            return self.refuse_and_wait(problem);
+        }
+        let operation = state.begun.as_ref().map(|begun| begun.operation.into());
+        let mut copies = state.kernel_copies.clone();
+        let left = match state.stage {
+            Stage::Written => Ok(Left::Whole(Outcome::Success)),
+            _ => self.go_on(&mut state, &mut copies, operation, &catalogue),
+        };
+        match left {
+            Ok(Left::Whole(outcome)) => {
+                self.finish(operation, outcome, &names, state.journal, &copies)
+            }
+            Ok(Left::Partial(outcome)) => Ended {
+                outcome,
+                kernel_is_bootable: true,
+            },
+            Err(problem) => self.refuse_and_wait(problem),
+        }
+    }
+
+    fn go_on(
+        &mut self,
+        state: &mut State,
+        copies: &mut Vec<String>,
+        operation: Option<Operation>,
+        catalogue: &Catalogue,
+    ) -> Result<Left, Problem> {
+        let (soc, chip) = find_chip(catalogue, self.chip)?;
+        if let Some(begun) = &state.begun
+            && (begun.soc != soc.name || begun.group != chip.group)
+        {
+            return Err(Problem::OtherCamera {
+                what: "chip group".to_owned(),
+                journal: begun.group.clone(),
+                found: chip.group.clone(),
+            });
+        }
+        let flash = self.flash.as_mut().map_err(|problem| problem.clone())?;
+        let mut journal = state.journal.clone();
+        self.surroundings.before_operations();
+        let began = self.surroundings.since_power_on();
+        let told = operation.map(Event::OperationStarted);
+        told.iter().for_each(|event| self.reporter.report(event));
+        let names = KernelNames {
+            firmwares: catalogue.firmwares(&soc.name),
+        };
+        let mut desk = rewriting::Desk {
+            flash,
+            card: self.card,
+            journal: &mut journal,
+            kernel_copies: copies,
+            surroundings: self.surroundings,
+            reporter: self.reporter,
+        };
+        let left = rewriting::resume(state, &names, &mut desk);
+        state.journal = journal;
+        if let Some(operation) = operation {
+            self.end_operation(operation, Some(&left));
+        }
+        self.end_phase(Phase::Execute, began);
+        Ok(left)
+    }
+
+    fn prepare(&mut self, ready: &Ready) -> Result<(Camera, Prepared), Stop> {
+        let (soc, chip) = find_chip(&ready.catalogue, self.chip)?;
+        let flash = self.flash.as_mut().map_err(|problem| problem.clone())?;
+        detect::check_size(&flash.device, soc)?;
+        let began = self.surroundings.since_power_on();
+        let (catalogue, request) = (&ready.catalogue, &ready.request);
+        let camera = find_camera(catalogue, (soc, chip), flash, request, self.reporter)?;
+        self.end_phase(Phase::Detect, began);
+        let began = self.surroundings.since_power_on();
+        let flash = self.flash.as_mut().map_err(|problem| problem.clone())?;
+        let context = prepare::Context {
+            request,
+            catalogue,
+            soc,
+            camera: &camera,
+        };
+        let prepared = prepare::prepare(context, flash, self.card, self.reporter)?;
+        self.end_phase(Phase::Plan, began);
+        Ok((camera, prepared))
+    }
+
+    /// Makes the backup, if one is planned.
+    fn make_backup(&mut self, _: &Camera, prepared: &Prepared) -> Result<Outcome, Stop> {
+        let Some(plan) = &prepared.backup else {
+            return Ok(Outcome::NothingToDo);
+        };
+        let flash = self.flash.as_mut().map_err(|problem| problem.clone())?;
+        self.reporter
+            .report(&Event::OperationStarted(Operation::Backup));
+        let result = backup(
+            plan,
+            flash.chip,
+            flash.file_systems,
+            self.card,
+            self.reporter,
+        );
+        let verdict = match &result {
+            Ok(BackupResult {
+                archives_failed, ..
+            }) if archives_failed.is_empty() => Verdict::Done,
+            _ => Verdict::Failed,
+        };
+        self.reporter
+            .report(&Event::OperationEnded(Operation::Backup, verdict));
+        let archives_failed = result.map_err(Stop::Failed)?.archives_failed;
+        let outcome = match archives_failed.is_empty() {
+            true => Outcome::Success,
+            false => Outcome::Incomplete,
+        };
+        for problem in archives_failed {
+            self.reporter.report(&Event::Failed(problem));
+        }
+        Ok(outcome)
+    }
+
+    /// Puts the card in order after flash was left whole.
+    fn finish(
+        &mut self,
+        operation: Option<Operation>,
+        outcome: Outcome,
+        names: &[String],
+        journal: Journal,
+        copies: &[String],
+    ) -> Ended {
+        let (outcome, kernels) = rewriting::finish(
+            operation,
+            outcome,
+            names,
+            journal,
+            copies,
+            self.card,
+            self.reporter,
+        );
+        Ended {
+            outcome,
+            kernel_is_bootable: kernels == Kernels::NoneFound,
+        }
+    }
+
+    /// Ends a run that has changed nothing in flash.
+    fn end_untouched(
+        &mut self,
+        stop: Stop,
+        journal: Option<Journal>,
+        copies: &[String],
+        names: &[String],
+    ) -> Ended {
+        let outcome = conclude(Err(stop), self.reporter);
+        match journal {
+            Some(journal) => self.finish(None, outcome, names, journal, copies),
+            None => {
+                let put_away = kernels::put_away(self.card, names, self.reporter);
+                let kernel_is_bootable = !matches!(put_away, Ok(Kernels::PutAway));
+                if let Err(problem) = put_away {
+                    self.reporter.report(&Event::Failed(problem));
+                }
+                Ended {
+                    outcome,
+                    kernel_is_bootable,
+                }
+            }
+        }
+    }
+
+    /// S7: the run never gets to its end, so the camera stops trying.
+    fn give_up(
+        &mut self,
+        journal: Option<Journal>,
+        attempts: u32,
+        about_to: &str,
+        names: &[String],
+    ) -> Ended {
+        self.reporter
+            .report(&Event::Refused(Problem::TooManyAttempts {
+                attempts,
+                last: about_to.to_owned(),
+            }));
+        // An interrupted run can go on once the owner gives the kernel its name back.
+        let counted_anew = match journal {
+            Some(mut journal) => journal.append(self.card, &Record::Started { attempt: 0 }),
+            None => remove_journal(self.card),
+        };
+        if let Err(problem) = counted_anew {
+            self.reporter.report(&Event::Failed(problem));
+        }
+        let put_away = kernels::put_away(self.card, names, self.reporter);
+        let kernel_is_bootable = !matches!(put_away, Ok(Kernels::PutAway));
+        if let Err(problem) = put_away {
+            self.reporter.report(&Event::Failed(problem));
+        }
+        Ended {
+            outcome: Outcome::Refused,
+            kernel_is_bootable,
+        }
+    }
+
+    /// Leaves the SD kernel bootable, since the camera may have nothing else to boot.
+    fn refuse_and_wait(&mut self, problem: Problem) -> Ended {
+        self.reporter.report(&Event::Refused(problem));
+        Ended {
+            outcome: Outcome::Refused,
+            kernel_is_bootable: true,
+        }
+    }
+
+    fn end_operation(&mut self, operation: Operation, left: Option<&Left>) {
+        let verdict = match left {
+            Some(Left::Whole(Outcome::Success)) => Verdict::Done,
+            _ => Verdict::Failed,
+        };
+        self.reporter
+            .report(&Event::OperationEnded(operation, verdict));
+    }
+
+    fn end_phase(&mut self, phase: Phase, began: Duration) {
+        let duration = self.surroundings.since_power_on().saturating_sub(began);
+        self.reporter.report(&Event::PhaseEnded { phase, duration });
+    }
+}
+
+fn remove_journal(card: &mut dyn Card) -> Result<(), Problem> {
+    card.remove_file(&CardPath::journal())
+        .and_then(|()| card.sync())
+        .map_err(|error| error.into_problem(card))
+}
+
+fn conclude(result: Result<Outcome, Stop>, reporter: &mut dyn Reporter) -> Outcome {
+    match result {
+        Ok(outcome) => outcome,
+        Err(Stop::Refused(problems)) => {
+            problems
+                .into_iter()
+                .for_each(|problem| reporter.report(&Event::Refused(problem)));
+            Outcome::Refused
+        }
+        Err(Stop::Failed(problem)) => {
+            reporter.report(&Event::Failed(problem));
+            Outcome::Failed
+        }
+    }
+}
+
+/// What the card alone decides.
+struct Ready {
+    request: Request,
+    catalogue: Catalogue,
+}
+
+/// The configuration's problems come first: the owner has written that file.
+fn ready(config: Result<Request, Stop>, catalogue: Result<Catalogue, Stop>) -> Result<Ready, Stop> {
+    Ok(Ready {
+        request: config?,
+        catalogue: catalogue?,
+    })
+}
+
+/// Reads `general.conf`. Reported here: the options; remarks are about the file and come first.
+fn read_config(card: &mut dyn Card, reporter: &mut dyn Reporter) -> Result<Request, Stop> {
+    let path = CardPath::general_conf();
+    let bytes = card
+        .read(&path, config::LIMIT)
+        .map_err(|error| error.into_problem(card))?;
+    let missing = || Problem::ConfigMissing {
+        file: path.to_string(),
+    };
+    let bytes = bytes.ok_or_else(missing)?;
+    let conf = config::read_general(path.as_str(), &bytes)?;
+    reporter.report(&Event::Options(conf.value.options()));
+    let request = config::request(path.as_str(), &conf.value);
+    let remarks = conf.warnings.into_iter();
+    remarks.for_each(|remark| reporter.report(&Event::Remark(remark)));
+    let request = request?;
+    request
+        .warnings
+        .into_iter()
+        .for_each(|remark| reporter.report(&Event::Remark(remark)));
+    Ok(request.value)
+}
+
+/// Puts away every SD kernel that any known U-Boot boots: for a run that died before its end, and
+/// may have done so already. One that was changing flash keeps its kernel: the next power-on goes
+/// on, and counts.
+///
+/// # Errors
+/// [`Problem::KernelNotPutAway`], [`Problem::KernelUnknown`], and the card's own.
+pub fn put_all_kernels_away(
+    card: &mut dyn Card,
+    reporter: &mut dyn Reporter,
+) -> Result<(), Problem> {
+    let state = journal::read(card)?.map(State::of);
+    if state.is_some_and(|state| state.stage < Stage::Closed) {
+        return Ok(());
+    }
+    let catalogue = with_card_profiles(card).ok();
+    let names = kernels::names(catalogue.as_ref());
+    if kernels::put_away(card, &names, reporter)? == Kernels::PutAway {
+        return Ok(());
+    }
+    let was_put_away = |name: &String| name.to_ascii_lowercase().ends_with(PUT_AWAY);
+    match kernels::names_at_the_top(card)?.iter().any(was_put_away) {
+        true => Ok(()),
+        false => Err(Problem::KernelUnknown {}),
+    }
+}
+
+/// The built-in profiles with those in `wz_flash-helper/profiles/<soc>/` on the card on top.
+fn with_card_profiles(card: &mut dyn Card) -> Result<Catalogue, Stop> {
+    let files = card_profiles(card).map_err(|error| error.into_problem(card))?;
+    Ok(Catalogue::builtin().with_card_profiles(&files)?)
+}
+
+fn card_profiles(card: &mut dyn Card) -> Result<Vec<ProfileFile>, CardError> {
+    let folder = CardPath::profiles();
+    let mut files = Vec::new();
+    for soc in card.entries(&folder)?.unwrap_or_default() {
+        if soc.kind != EntryKind::Folder {
+            continue;
+        }
+        let place = folder.join(&soc.name);
+        let profiles = card.entries(&place)?.unwrap_or_default();
+        for file in profiles.into_iter().filter(is_profile).take(MOST_PROFILES) {
+            let path = format!("{}/{}", soc.name, file.name);
+            if let Some(content) = card.read(&place.join(&file.name), ProfileFile::LARGEST)? {
+                files.push(ProfileFile::new(path, content));
+            }
+        }
+    }
+    Ok(files)
+}
+
+/// More than any SoC has; a folder full of something else must not fill the memory.
+const MOST_PROFILES: usize = 16;
+
+fn is_profile(entry: &Entry) -> bool {
+    let is_toml = entry.name.to_ascii_lowercase().ends_with(".toml");
+    entry.kind != EntryKind::Folder && is_toml
+}
+
+fn find_chip<'a>(
+    catalogue: &'a Catalogue,
+    evidence: &ChipEvidence,
+) -> Result<(&'a Soc, &'a Chip), Problem> {
+    match evidence {
+        ChipEvidence::Named(name) => {
+            let unknown = || Problem::ChipNameUnknown {
+                name: name.clone(),
+                known: chips(catalogue),
+            };
+            catalogue.chip_by_name(name).ok_or_else(unknown)
+        }
+        ChipEvidence::Registers(read) => {
+            catalogue
+                .chip_by_registers(read)
+                .map_err(|readings| Problem::ChipUnknown {
+                    ids: ids(&readings),
+                })
+        }
+    }
+}
+
+fn chips(catalogue: &Catalogue) -> String {
+    let names = catalogue
+        .socs()
+        .flat_map(|soc| soc.chips.iter().map(|chip| chip.name.as_str()));
+    names.collect::<Vec<_>>().join(", ")
+}
+
+fn ids(readings: &[Reading]) -> String {
+    let shown = readings.iter().map(ToString::to_string);
+    shown.collect::<Vec<_>>().join(", ")
+}
+
+fn find_camera(
+    catalogue: &Catalogue,
+    (soc, chip): (&Soc, &Chip),
+    flash: &mut FlashUnit<'_>,
+    request: &Request,
+    reporter: &mut dyn Reporter,
+) -> Result<Camera, Problem> {
+    let manual = Manual {
+        firmware: request.manual_firmware.as_ref().map(ToString::to_string),
+        model: request.manual_model.as_ref().map(ToString::to_string),
+    };
+    let Detected { camera, remarks } = detect::detect(
+        catalogue,
+        (soc, chip),
+        &flash.device,
+        &manual,
+        flash.chip,
+        flash.file_systems,
+    )?;
+    reporter.report(&Event::Camera(camera.facts.clone()));
+    remarks
+        .into_iter()
+        .for_each(|remark| reporter.report(&Event::Remark(remark)));
+    Ok(camera)
+}

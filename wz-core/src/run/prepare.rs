@@ -1,0 +1,261 @@
+//! From the request to plans for all that was asked for, or every reason why not.
+
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
+
+use super::kernels::Copies;
+use super::rewriting::{KernelNames, Ready};
+use super::{FlashUnit, Stop};
+use crate::card::{Card, CardError, CardPath, EntryKind};
+use crate::config::{self, Mode, Request, Rewrite, SafetyBackup, SecondaryBackup};
+use crate::detect::Camera;
+use crate::event::{Event, Operation, Problem, Reporter};
+use crate::execute::{BlockMap, compare};
+use crate::flash::ReadFlash;
+use crate::plan::blocks::Work;
+use crate::plan::{
+    BackupPlan, CardSurvey, RewritePlan, Switch, plan_backup, plan_restore, plan_safety_backup,
+    plan_switch, primary_folder, secondary_folder, shelf, survey,
+};
+use crate::profile::{Catalogue, Soc};
+use crate::units::{Offset, Size};
+
+/// What is asked of the machine, with everything decided.
+pub(super) struct Prepared {
+    pub(super) request: Request,
+    pub(super) backup: Option<BackupPlan>,
+    pub(super) rewrite: Option<Ready>,
+}
+
+/// What everything is decided from.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    pub(super) request: &'a Request,
+    pub(super) catalogue: &'a Catalogue,
+    pub(super) soc: &'a Soc,
+    pub(super) camera: &'a Camera,
+}
+
+/// Plans everything. Flash and card are only read.
+///
+/// # Errors
+/// Every reason why not.
+pub(super) fn prepare(
+    context: Context<'_>,
+    flash: &mut FlashUnit<'_>,
+    card: &mut dyn Card,
+    reporter: &mut dyn Reporter,
+) -> Result<Prepared, Stop> {
+    let Context {
+        request, camera, ..
+    } = context;
+    let secondary = request.secondary_backup == SecondaryBackup::Make;
+    let parents =
+        backup_parents(camera, secondary, card).map_err(|error| error.into_problem(card))?;
+    let survey = survey(card, &parents).map_err(|error| error.into_problem(card))?;
+    let mut lines = Vec::new();
+    let mut backup = None;
+    if request.operations.contains(&Operation::Backup) {
+        let plan = plan_backup(camera, &survey, secondary)?;
+        lines.extend(plan.to_string().lines().map(str::to_owned));
+        backup = Some(plan);
+    }
+    let mut ready = None;
+    if let Some(rewrite) = &request.rewrite {
+        let plan = plan_rewrite(context, rewrite, card)?;
+        for remark in &plan.remarks {
+            reporter.report(&Event::Remark(remark.clone()));
+        }
+        let chip: &mut dyn ReadFlash = flash.chip;
+        let page = chip.geometry().page;
+        let map = compare(&plan, &BTreeSet::new(), chip, card, reporter)?;
+        lines.extend(described(&plan, &map, page));
+        let rewrite = finish_rewrite(context, plan, map, card)?;
+        let made = check_room(context, &survey, backup.as_ref(), &rewrite)?;
+        lines.extend(made);
+        ready = Some(rewrite);
+    }
+    reporter.report(&Event::Plan(lines));
+    Ok(Prepared {
+        request: request.clone(),
+        backup,
+        rewrite: ready,
+    })
+}
+
+fn plan_rewrite(
+    context: Context<'_>,
+    rewrite: &Rewrite,
+    card: &mut dyn Card,
+) -> Result<RewritePlan, Stop> {
+    let Context { camera, .. } = context;
+    match rewrite {
+        Rewrite::Restore => {
+            let chosen = chosen_partitions(context, card)?;
+            let shelf = look(&CardPath::restore().join(camera.firmware_name()), card)?;
+            Ok(plan_restore(camera, &chosen, &shelf)?)
+        }
+        Rewrite::Switch { next, scope } => {
+            let shelf = look(&CardPath::restore().join(next.as_str()), card)?;
+            let switch = Switch {
+                soc: context.soc,
+                firmwares: context.catalogue.firmwares(&context.soc.name),
+                next: next.as_str(),
+                scope: *scope,
+            };
+            Ok(plan_switch(camera, switch, &shelf, card)?)
+        }
+    }
+}
+
+fn look(folder: &CardPath, card: &mut dyn Card) -> Result<shelf::Shelf, Problem> {
+    shelf::shelf(card, folder).map_err(|error| error.into_problem(card))
+}
+
+/// What `restore/<firmware>.conf` says.
+fn chosen_partitions(context: Context<'_>, card: &mut dyn Card) -> Result<Vec<String>, Stop> {
+    let facts = &context.camera.facts;
+    let Some(name) = &facts.firmware else {
+        return Err(Stop::from(Problem::RewriteUnknownFirmware {}));
+    };
+    let firmware = context.catalogue.firmware(&context.soc.name, name);
+    let layout = facts
+        .layout
+        .as_ref()
+        .and_then(|layout| firmware?.layout(layout));
+    let (Some(firmware), Some(layout)) = (firmware, layout) else {
+        return Err(Stop::from(Problem::RewriteUnknownLayout {
+            firmware: name.clone(),
+        }));
+    };
+    let path = CardPath::restore().join(&format!("{name}.conf"));
+    let bytes = card
+        .read(&path, config::LIMIT)
+        .map_err(|error| error.into_problem(card))?;
+    let bytes = bytes.ok_or_else(|| Problem::ConfigMissing {
+        file: path.to_string(),
+    })?;
+    let conf = config::read_restore(path.as_str(), &bytes, firmware, layout)?;
+    let choice = config::choose(path.as_str(), &context.request.restore_boot, &conf.value)?;
+    Ok(choice.partitions)
+}
+
+fn finish_rewrite(
+    context: Context<'_>,
+    plan: RewritePlan,
+    map: BlockMap,
+    card: &mut dyn Card,
+) -> Result<Ready, Problem> {
+    let guarded = |at: u64| Offset::bytes(at * map.erase_block.get()) < plan.boot_guard.end();
+    let changes_boot = map.changing().any(|block| guarded(block.block.into()));
+    let has_start = map.blocks.first().is_some_and(|block| block.block == 0);
+    if changes_boot && !has_start {
+        return Err(Problem::BootSplit {
+            region: plan.boot_guard,
+        });
+    }
+    let names = KernelNames {
+        firmwares: context.catalogue.firmwares(&context.soc.name),
+    };
+    // A dry run has put the kernels away.
+    let copies = match context.request.mode == Mode::Real && changes_boot {
+        true => names.missing(&plan, card)?,
+        false => Copies::none(),
+    };
+    Ok(Ready {
+        plan,
+        map,
+        copies,
+        safety_backup: context.request.safety_backup,
+        when_images_fail: context.request.when_images_fail,
+    })
+}
+
+/// Whether the card has room for everything together; what is made beside the backup.
+fn check_room(
+    context: Context<'_>,
+    survey: &CardSurvey,
+    backup: Option<&BackupPlan>,
+    rewrite: &Ready,
+) -> Result<Vec<String>, Stop> {
+    if rewrite.map.work.is_none() {
+        return Ok(vec!["Flash holds all of this already".to_owned()]);
+    }
+    let mut lines = Vec::new();
+    let mut needed = rewrite.copies.needed(survey.space.cluster).get();
+    for name in &rewrite.copies.to {
+        lines.push(format!("Copy the SD kernel to {name} until all is done"));
+    }
+    needed += backup.map_or(0, |backup| backup.needed.get());
+    if rewrite.safety_backup == SafetyBackup::Make && backup.is_none() {
+        let plan = plan_safety_backup(context.camera, survey)?;
+        needed += plan.needed.get();
+        lines.push(format!(
+            "First save the whole chip as backup {}, unless it is on the card already",
+            plan.id
+        ));
+    }
+    let free = survey.space.free.get() + survey.leftover_size.get();
+    if needed > free {
+        return Err(Stop::from(Problem::CardTooSmall {
+            needed: Size::bytes(needed),
+            free: Size::bytes(free),
+            cluster: survey.space.cluster,
+        }));
+    }
+    Ok(lines)
+}
+
+/// A line for the owner per target, and what becomes of its blocks.
+fn described(plan: &RewritePlan, map: &BlockMap, page: Size) -> Vec<String> {
+    let mut lines: Vec<String> = plan.to_string().lines().map(str::to_owned).collect();
+    for (target, work) in plan.targets.iter().zip(&map.by_target) {
+        lines.push(format!("{}: {}", target.name, blocks(work)));
+    }
+    lines.push(format!(
+        "Altogether: {}, {} to program, about {} s",
+        blocks(&map.work),
+        Size::bytes(map.work.bytes),
+        map.work.estimated_seconds(page)
+    ));
+    lines
+}
+
+fn blocks(work: &Work) -> String {
+    format!(
+        "{} blocks kept, {} programmed, {} erased",
+        work.kept, work.programmed, work.erased
+    )
+}
+
+/// Every folder that backups are or will be in, of other firmwares and of earlier options too: their
+/// numbers count, and what they left unfinished is removed.
+fn backup_parents(
+    camera: &Camera,
+    secondary: bool,
+    card: &mut dyn Card,
+) -> Result<Vec<CardPath>, CardError> {
+    let mut parents = vec![primary_folder(camera)];
+    parents.extend(secondary_folder(camera, secondary));
+    let earlier = folders_in(card, &CardPath::backups())?.into_iter();
+    let earlier = earlier.chain(folders_in(card, &CardPath::root())?.into_iter().filter(
+        |folder| secondary_folder(camera, true).is_some_and(|secondary| secondary == *folder),
+    ));
+    for folder in earlier {
+        if !parents.contains(&folder) {
+            parents.push(folder);
+        }
+    }
+    Ok(parents)
+}
+
+/// The folders in a folder; none if it is not there or is a file, which the survey will tell.
+fn folders_in(card: &mut dyn Card, folder: &CardPath) -> Result<Vec<CardPath>, CardError> {
+    let entries = match card.entries(folder) {
+        Err(error) if error.source.kind() == ErrorKind::NotADirectory => None,
+        other => other?,
+    };
+    let folders = entries.unwrap_or_default().into_iter();
+    let folders = folders.filter(|entry| entry.kind == EntryKind::Folder);
+    Ok(folders.map(|entry| folder.join(&entry.name)).collect())
+}

@@ -1,0 +1,13 @@
+//! Restore and Switch on a simulated camera whose flash is small enough to try everything: every
+//! wish, every power cut, many faults.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod power_cuts;
+mod profiles;
+mod wishes;
+mod world;
