@@ -20,6 +20,10 @@ pub const WIFI_PASSWORD: &str = "Testbed$ecret";
 /// thingino's sdstart takes 10 MB.
 const SD_KERNEL_LIMIT: Size = Size::bytes(10_027_072);
 
+/// Room for the root file system where there is one partition for everything: a third of it is files,
+/// which take half of that. A real one is 4 to 8 MB long.
+const BUNDLED_SYSTEM: Size = Size::mib(24);
+
 /// The blocks to which thingino's build aligns what follows the kernel.
 const ALIGNMENT: usize = 64 * 1024;
 
@@ -107,7 +111,7 @@ impl<'a> Contents<'a> {
         let mut bytes = uimage::build("Linux-3.10.14", 0x8001_0000, 0x8040_0000, &data);
         if self.rootfs() == Rootfs::BehindKernel {
             pad(&mut bytes);
-            let system = self.system_files(seed, Size::mib(6));
+            let system = self.system_files(seed, BUNDLED_SYSTEM);
             bytes.extend(filesystem::squashfs(&system)?);
             pad(&mut bytes);
             let data = Tree::default().file("overlay.bin", filler::bytes(seed, 100_000));

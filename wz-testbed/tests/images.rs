@@ -89,11 +89,12 @@ fn bad_hash_files() -> Vec<Bad> {
 fn bad_contents() -> Vec<Bad> {
     let too_long = [new_stock().partition("app").expect("app"), &[0]].concat();
     let whole = Image::of_firmware(&thingino(), Size::mib(16));
+    // In the middle of the root file system.
     let cut = Size::bytes(5 * 1024 * 1024 + 777);
     vec![
         restore("too long by a byte", partition("app").holding(too_long)),
         restore("empty", partition("app").holding([])),
-        restore("cut short", partition("app").cut_to(Size::kib(900))),
+        restore("cut short", partition("app").cut_to(Size::kib(500))),
         switch_to("a firmware image cut short", whole.clone().cut_to(cut)),
         switch_to(
             "random bytes",

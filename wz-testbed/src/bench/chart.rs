@@ -19,7 +19,7 @@ const STYLE: &str = "text{font:13px sans-serif;fill:#888}.fast{fill:#2a9d8f}.slo
 
 const LEGEND: [(&str, &str); 3] = [
     ("fast", "QEMU's card"),
-    ("slow", "4 MB/s card (red: floor)"),
+    ("slow", "2 MB/s card (red: floor)"),
     ("original", "the original, QEMU's card"),
 ];
 

@@ -13,9 +13,9 @@ use super::scenario::Scenario;
 /// The modelled chip takes minutes for what QEMU's own does in seconds.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// The phases of a run in which it is not yet known what to do.
-const BEFORE: [&str; 3] = ["kernel", "start_up", "detect"];
-/// The phase in which flash is written.
+/// The phases that make up an operation: finding out what to do, and doing it.
+const OPERATION: [&str; 2] = ["plan", "execute"];
+/// The part of the latter in which flash is written.
 const WRITING: &str = "write";
 
 /// What a run cost.
@@ -58,7 +58,7 @@ fn measure(scenario: &Scenario, faults: Option<Faults>) -> Result<Measured> {
     let after = camera.flash()?;
     let boot = scenario.boot.offset.as_usize()..scenario.boot.end().as_usize();
     Ok(Measured {
-        operation: phases(&result, |name| !BEFORE.contains(&name)).unwrap_or_default(),
+        operation: phases(&result, |name| OPERATION.contains(&name)).unwrap_or_default(),
         writing: phases(&result, |name| name == WRITING),
         nor: ended.nor.ok_or_else(|| failed(scenario, &ended))?,
         due: Work::to_rewrite(&scenario.flash, &after, scenario.boot),
@@ -124,7 +124,7 @@ mod tests {
             phase("execute", 3), phase("write", 100),
         ] });
 
-        let operation = phases(&result, |name| !BEFORE.contains(&name));
+        let operation = phases(&result, |name| OPERATION.contains(&name));
 
         assert_eq!(operation, Some(Duration::from_millis(123)));
         assert_eq!(
