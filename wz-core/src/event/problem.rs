@@ -597,7 +597,22 @@ problems! {
     /// The firmware image is used without regard to partitions.
     ImageWhole = 514 { file: String }
         "The layout of \"{file}\" is none of the known ones: all of flash becomes as it says"
-        => "Nothing has to be done.";
+        => "Make sure that it is for exactly this camera; a newer version of this program may know its layout.";
+
+    /// A boot loader that lacks its end does not start.
+    ImageBootShort = 515 { file: String, partition: String, size: Size, room: Size }
+        "The image \"{file}\" has {size} for \"{partition}\", which has {room}: the end of the boot loader may be missing"
+        => "Get the whole image; a boot partition is written only from an image that fills it.";
+
+    /// An image ends before a part of the firmware that it has to hold.
+    ImageEnds = 516 { file: String, partition: String }
+        "The image \"{file}\" ends before \"{partition}\", which it has to hold"
+        => "The image is cut off; get it again.";
+
+    /// The boot loader in an image is built for another chip.
+    ImageOfOtherChip = 517 { file: String, built_for: String, group: String, wanted: String }
+        "The boot loader in \"{file}\" is built for the chip {built_for} (group {group}); this camera's group is {wanted}"
+        => "Get the image for exactly this camera: with this one it would not start any more.";
 
     /// All four-digit numbers are taken.
     BackupNumbersUsedUp = 601 { folder: String }
@@ -608,6 +623,11 @@ problems! {
     ArchiveFailed = 602 { partition: String, reason: String }
         "The files of partition \"{partition}\" could not be archived: {reason}"
         => "The partition's image is in the backup and complete; the file system in it is damaged or empty.";
+
+    /// Whether another boot loader may be written depends on the model, and that is not known.
+    SecureBootUnknown = 700 { locked: String }
+        "The model of this camera is not known, and the boot ROM of some ({locked}) accepts its maker's boot partition only"
+        => "Set manual_model to the camera's model (docs/config.md); never if it is one of these.";
 
     /// The firmware that is asked for is there already.
     SwitchToSame = 701 { firmware: String }
@@ -652,7 +672,7 @@ problems! {
     /// Part of the boot loader would be overwritten, and not its start.
     BootSplit = 709 { region: Region }
         "Part of the boot loader ({region}) would be written without its start"
-        => "Write the boot partition too; the profile of this firmware has to say so.";
+        => "Use images of all partitions, the boot partition's included, or one firmware image.";
 
     /// The chip reports an error when it is erased or programmed.
     FlashWrite = 710 { partition: String, operation: String, region: Region, reason: String }
@@ -702,12 +722,12 @@ problems! {
     /// The record of an earlier run cannot be read.
     JournalUnreadable = 722 { why: String }
         "An earlier run left a journal on the card that cannot be read: {why}"
-        => "If the camera does not start without the card, set manual_current_firmware to the firmware it had and switch again; then delete wz_flash-helper/journal.bin.";
+        => "If the camera starts without the card, delete wz_flash-helper/journal.bin. If not, delete it too, set manual_current_firmware to the firmware it had, and switch or restore again.";
 
     /// The run was begun too often.
     TooManyAttempts = 723 { attempts: u32, last: String }
         "The run was begun {attempts} times and never got to its end; last it was about to {last}"
-        => "Check power supply and card. To try again, remove .wz_flash-helper behind the name of the SD kernel.";
+        => "Check power supply and card. If the camera does not start without the card, remove .wz_flash-helper behind the name of the SD kernel: the run then goes on.";
 
     /// The card was in another camera before.
     OtherCamera = 724 { what: String, journal: String, found: String }
@@ -717,17 +737,22 @@ problems! {
     /// What is in flash is neither what was there before nor what was to be written.
     OtherFlash = 725 { partition: String, at: Offset }
         "The journal on the card does not fit this camera: flash at {at} (\"{partition}\") holds neither what was there before nor what was to be written"
-        => "Put the card back into the camera in which it was begun. For this camera, use another card.";
+        => "Put the card back into the camera in which the run was begun. If this is that camera and it starts without the card, delete wz_flash-helper/journal.bin and begin again.";
 
     /// A run goes on where it was interrupted.
     Resumed = 726 { attempt: u32 }
         "An interrupted run goes on (power-on {attempt} of this run)"
         => "Leave card and power where they are.";
 
-    /// The images went bad while the run was interrupted.
+    /// Something keeps the run from being finished: see what is told before.
     RollingBack = 727 { firmware: String }
         "The run cannot be finished, so the old firmware ({firmware}) is written back from the safety backup"
         => "Leave card and power where they are.";
+
+    /// A dry run is asked for while a run is open.
+    DryRunOfOpenRun = 728 {}
+        "A run that writes flash is not finished, and general.conf says dry_run=\"yes\""
+        => "Set dry_run=\"no\" to let it go on. Do not take the SD kernel off the card before.";
 
     /// No kernel that could start the camera again after a power cut.
     NoBootableKernel = 731 { names: String }
@@ -739,10 +764,15 @@ problems! {
         "The copy of the SD kernel, \"{file}\", does not read back as it was written"
         => "This card loses data. Use another card.";
 
+    /// Different kernels lie under names that U-Boot looks for.
+    KernelsDiffer = 733 { first: String, second: String }
+        "The card has different SD kernels: \"{first}\" and \"{second}\""
+        => "Leave only this program's kernel on the card: after a power cut the camera has to start from it.";
+
     /// A bug: the program came upon something that its authors held to be impossible.
     Panic = 901 { message: String }
         "The program stopped because of a bug: {message}"
-        => "Flash was not being written. Report this with wz_flash-helper/initramfs.log.";
+        => "Leave the card in and plug the camera in again; report this with wz_flash-helper/initramfs.log.";
 
     /// The program was ended from outside, most likely for lack of memory.
     Died = 902 { how: String }

@@ -88,7 +88,8 @@ impl Tools<'_> {
     }
 }
 
-/// How many windows a whole chip is divided into at most; each costs a record.
+/// How many windows all that is touched is divided into at most; each costs a record, and so does
+/// each power-on.
 const WINDOWS: usize = 32;
 
 /// The least blocks in a window.
@@ -124,7 +125,7 @@ fn rewrite_others(
     tools.step(Step::WriteFlash { size: total }, |tools| {
         let mut pending = work.in_flight.clone();
         let mut done = Size::ZERO;
-        for window in blocks.chunks(WINDOW.max(blocks.len().div_ceil(WINDOWS))) {
+        for window in blocks.chunks(WINDOW.max(work.map.blocks.len().div_ceil(WINDOWS))) {
             // What is still in flight from before stays announced until it is written anew.
             pending.extend(window.iter().map(|block| block.block));
             tools.announce(&pending)?;

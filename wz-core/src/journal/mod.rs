@@ -31,6 +31,9 @@ pub use state::{MOST_ATTEMPTS, Stage, State, runs};
 /// interruptions included.
 pub const SECTORS: u32 = 256;
 
+/// How often a record is written before the card is given up.
+const TRIES: u32 = 3;
+
 const MAGIC: &[u8; 4] = b"WZJ1";
 const RUN_AT: usize = 4;
 const NUMBER_AT: usize = 12;
@@ -77,8 +80,8 @@ pub struct History {
     pub journal: Journal,
     /// Its records, in order.
     pub records: Vec<Record>,
-    /// Whether a record in the middle is lost: those behind it are not believed, and nothing that
-    /// was in flight is known.
+    /// Whether a record in the middle is lost: of those behind it, only what needs no other is
+    /// believed, and nothing is known of what was in flight.
     pub is_damaged: bool,
 }
 
@@ -98,7 +101,9 @@ impl Journal {
         if kept != content {
             return Err(failed("the card does not keep it"));
         }
-        rename_for_good(card, &partial, &CardPath::journal())
+        // Renaming over a file frees its clusters before the card has the new name.
+        remove(card)
+            .and_then(|()| rename_for_good(card, &partial, &CardPath::journal()))
             .map_err(|error| error.into_problem(card))?;
         Ok(Self { run, next: 1 })
     }
@@ -112,8 +117,14 @@ impl Journal {
             return Err(failed("it is full"));
         }
         let sector = encode(self.run, self.next, record).map_err(failed)?;
-        card.write_sector(&CardPath::journal(), self.next, &sector)
-            .map_err(|error| error.into_problem(card))?;
+        let mut tries = 1;
+        loop {
+            match card.write_sector(&CardPath::journal(), self.next, &sector) {
+                Ok(()) => break,
+                Err(error) if tries == TRIES => return Err(error.into_problem(card)),
+                Err(_) => tries += 1,
+            }
+        }
         self.next += 1;
         Ok(())
     }
@@ -130,9 +141,23 @@ impl Journal {
 /// The card's own.
 pub fn discard(mut journal: Journal, card: &mut dyn Card) -> Result<(), Problem> {
     journal.append(card, &Record::Closed)?;
-    card.remove_file(&CardPath::journal())
-        .and_then(|()| card.sync())
-        .map_err(|error| error.into_problem(card))
+    remove(card).map_err(|error| error.into_problem(card))
+}
+
+fn remove(card: &mut dyn Card) -> Result<(), CardError> {
+    match is_there(card)? {
+        false => Ok(()),
+        true => card
+            .remove_file(&CardPath::journal())
+            .and_then(|()| card.sync()),
+    }
+}
+
+fn is_there(card: &mut dyn Card) -> Result<bool, CardError> {
+    let path = CardPath::journal();
+    let entries = card.entries(&path.parent())?.unwrap_or_default();
+    let is_it = |name: &str| name.eq_ignore_ascii_case(path.name());
+    Ok(entries.iter().any(|entry| is_it(&entry.name)))
 }
 
 /// Reads the journal on the card, past every cache; none if there is none.
@@ -140,18 +165,10 @@ pub fn discard(mut journal: Journal, card: &mut dyn Card) -> Result<(), Problem>
 /// # Errors
 /// [`Problem::JournalUnreadable`] if there is one, and its first record is none; the card's own.
 pub fn read(card: &mut dyn Card) -> Result<Option<History>, Problem> {
-    let path = CardPath::journal();
-    let folder = card
-        .entries(&path.parent())
-        .map_err(|error| error.into_problem(card))?;
-    let is_there = |name: &str| name.eq_ignore_ascii_case(path.name());
-    if !folder
-        .unwrap_or_default()
-        .iter()
-        .any(|entry| is_there(&entry.name))
-    {
+    if !is_there(card).map_err(|error| error.into_problem(card))? {
         return Ok(None);
     }
+    let path = CardPath::journal();
     let content = read_all(card, &path).map_err(|error| error.into_problem(card))?;
     decode(&content).map(Some)
 }
@@ -177,8 +194,9 @@ fn decode(content: &[u8]) -> Result<History, Problem> {
                 history.journal.next = number + 1;
             }
             // Behind a gap: it was written after what is lost now.
-            Some(_) => {
+            Some((_, record)) => {
                 history.is_damaged = true;
+                history.records.extend(Some(record).filter(Record::stands_alone));
                 history.journal.next = number + 1;
             }
             None => is_over = true,

@@ -43,6 +43,16 @@ pub enum Record {
     Closed,
 }
 
+impl Record {
+    /// Whether it means the same whatever is lost of the records before it.
+    pub(super) fn stands_alone(&self) -> bool {
+        matches!(
+            self,
+            Self::Started { .. } | Self::RollingBack | Self::Written | Self::Closed
+        )
+    }
+}
+
 /// What a run is about to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -57,7 +67,9 @@ pub struct Begun {
     pub soc: String,
     /// Images fit cameras of one group.
     pub group: String,
-    /// The chip's size in bytes.
+    /// What tells the chip from all others, if it says so.
+    pub serial: Option<String>,
+    /// The flash chip's size in bytes.
     pub chip_size: u64,
     /// What it erases at once, in bytes.
     pub erase_block: u32,
@@ -152,7 +164,7 @@ const CRC_DIGITS: usize = 16;
 
 impl Fingerprint {
     /// How many blocks one record takes.
-    pub const MOST: usize = 24;
+    pub const MOST: usize = 27;
 
     /// The fingerprint of `blocks`, the first of which has index `first`.
     pub fn new(first: u32, blocks: &[Crc]) -> Self {
