@@ -7,6 +7,10 @@
     reason = "a test fails by panicking"
 )]
 
+mod cases;
+mod chance;
+mod double_cuts;
+mod parallel;
 mod power_cuts;
 mod profiles;
 mod wishes;
