@@ -77,8 +77,8 @@ pub struct History {
     pub journal: Journal,
     /// Its records, in order.
     pub records: Vec<Record>,
-    /// Whether a record in the middle is lost: those behind it are not believed, and nothing that
-    /// was in flight is known.
+    /// Whether a record in the middle is lost: of those behind it only the power-ons are believed,
+    /// and nothing that was in flight is known.
     pub is_damaged: bool,
 }
 
@@ -176,8 +176,12 @@ fn decode(content: &[u8]) -> Result<History, Problem> {
                 history.records.push(record);
                 history.journal.next = number + 1;
             }
-            // Behind a gap: it was written after what is lost now.
-            Some(_) => {
+            // Behind a gap: it was written after what is lost now. Only the power-ons count, lest
+            // there be no end of them.
+            Some((_, record)) => {
+                if let Record::Started { .. } = record {
+                    history.records.push(record);
+                }
                 history.is_damaged = true;
                 history.journal.next = number + 1;
             }

@@ -99,6 +99,23 @@ fn what_is_no_record_in_the_middle_ends_what_is_believed(#[case] left: fn(&[u8])
     assert_eq!(history.journal.next, 5, "nothing is written between others");
 }
 
+#[test]
+fn power_ons_behind_a_lost_record_are_counted_all_the_same() {
+    let mut content = journal(5);
+    for (number, attempt) in [(5, 2), (6, 3)] {
+        let started = Record::Started { attempt };
+        put(
+            &mut content,
+            number,
+            &encode(run(1), number, &started).unwrap(),
+        );
+    }
+    content[3 * SECTOR + 30] ^= 1;
+    let state = State::of(decode(&content).unwrap());
+    assert_eq!((state.attempts, state.stage), (3, Stage::Writing));
+    assert!(state.all_in_flight && state.in_flight == [2].into());
+}
+
 #[rstest]
 #[case::first_damaged(|content: &mut Vec<u8>| content[40] ^= 1)]
 #[case::all_zero(|content: &mut Vec<u8>| content.fill(0))]
