@@ -18,6 +18,8 @@ pub struct Case {
     /// What becomes of the old flash.
     pub wanted: Vec<u8>,
     pub boots: &'static str,
+    /// Where the boot guard ends.
+    pub guard: usize,
     /// The images on the card, with their sizes.
     pub images: Vec<(String, usize)>,
 }
@@ -64,6 +66,11 @@ impl Case {
             .filter(|path| path.ends_with(".bin"))
             .map(|path| (path.clone(), files.get(path).unwrap().len()))
             .collect();
+        let end = |firmware: &Firmware| firmware.partition("boot").len();
+        let guard = match boots {
+            "beta" => end(beta()),
+            _ => end(alpha()),
+        };
         Self {
             name,
             old,
@@ -71,6 +78,7 @@ impl Case {
             becomes,
             wanted: becomes(&old.flash),
             boots,
+            guard: guard.max(end(old)),
             images,
         }
     }

@@ -10,8 +10,11 @@
 mod cases;
 mod chance;
 mod double_cuts;
+mod oracle;
+mod order;
 mod parallel;
 mod power_cuts;
 mod profiles;
+mod window;
 mod wishes;
 mod world;
