@@ -10,6 +10,7 @@
 mod cases;
 mod chance;
 mod double_cuts;
+mod faults;
 mod oracle;
 mod order;
 mod parallel;
