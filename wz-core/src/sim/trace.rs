@@ -33,8 +33,17 @@ pub enum Did {
         /// Its new content.
         bytes: Vec<u8>,
     },
-    /// Read a file, or a part of it.
+    /// Read a file from its beginning.
     ReadCard(String),
+    /// Read a stretch of a file.
+    ReadCardAt {
+        /// Which file.
+        file: String,
+        /// From where on.
+        at: Offset,
+        /// How much.
+        length: Size,
+    },
     /// Opened a file to read it from the card itself.
     ReadBack(String),
     /// Gave a file or folder another name.

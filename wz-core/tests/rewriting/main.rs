@@ -7,7 +7,15 @@
     reason = "a test fails by panicking"
 )]
 
+mod cases;
+mod chance;
+mod double_cuts;
+mod faults;
+mod oracle;
+mod order;
+mod parallel;
 mod power_cuts;
 mod profiles;
+mod window;
 mod wishes;
 mod world;

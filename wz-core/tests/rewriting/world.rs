@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use wz_core::card::{CardPath, SimCard};
+use wz_core::card::{Card, CardPath, SimCard};
 use wz_core::detect::FlashDevice;
 use wz_core::event::{Event, Outcome, Problem, Reporter};
 use wz_core::flash::{FileSystem, FileSystems, Flash, Geometry, SimNor};
@@ -15,7 +15,7 @@ use wz_core::image::sha256sum::Digest;
 use wz_core::image::uimage::{self, Arch, Compression, Header, Kind, Os};
 use wz_core::report::Record;
 use wz_core::run::{ChipEvidence, Ended, FlashUnit, Surroundings, run};
-use wz_core::sim::Power;
+use wz_core::sim::{Power, Trace};
 use wz_core::units::{Offset, Region, Size};
 
 use crate::profiles::{ALPHA, BETA, SOC};
@@ -402,18 +402,50 @@ impl Bench {
         }
     }
 
+    /// Notes from now on what is done with chip and card.
+    pub fn traced(&mut self) -> Trace {
+        let trace = Trace::new();
+        self.card = self.card.clone().traced_by(&trace);
+        self.flash = self.flash.clone().traced_by(&trace);
+        trace
+    }
+
+    /// Another camera in the same state, with a power supply of its own.
+    pub fn fork(&self) -> Self {
+        let power = Power::new();
+        Self {
+            card: self.card.duplicate().powered_by(&power),
+            flash: self.flash.clone().powered_by(&power),
+            power,
+            chip: self.chip,
+            ticks: self.ticks,
+        }
+    }
+
+    /// The owner renames a file on a computer.
+    pub fn rename(&mut self, from: &str, to: &str) {
+        let root = CardPath::root();
+        self.card
+            .rename(&root.join(from), &root.join(to))
+            .expect("renamed");
+        self.card.sync().expect("synced");
+    }
+
     /// Power is there again after it failed.
     pub fn switch_on(&mut self) {
         self.power.turn_on();
     }
 
     /// Somebody writes the start of flash over USB: the boot loaders of both firmwares fit in there.
+    /// Power does not fail in that.
     pub fn recover_over_usb(&mut self, content: &[u8]) {
+        let mut flash = self.flash.clone().powered_by(&Power::new());
         for (index, block) in content[..GUARD].chunks(BLOCK).enumerate() {
             let at = Offset::bytes((index * BLOCK) as u64);
-            self.flash.erase(at).expect("power");
-            self.flash.program(at, block).expect("power");
+            flash.erase(at).expect("power");
+            flash.program(at, block).expect("power");
         }
+        self.flash = flash.powered_by(&self.power);
     }
 
     /// What boot ROM and U-Boot make of flash and card.
@@ -438,11 +470,7 @@ impl Bench {
             "alpha" => &["alpha_kernel"],
             _ => &["beta_kernel", "alpha_kernel"],
         };
-        let files = self.card.files();
-        if names
-            .iter()
-            .any(|name| files.get(*name).map(Vec::as_slice) == Some(sd_kernel()))
-        {
+        if names.iter().any(|name| self.has_kernel(name)) {
             return Booted::SdKernel;
         }
         let parts: &[&str] = match uboot.name {
@@ -459,20 +487,21 @@ impl Bench {
         }
     }
 
-    /// Switches on again and again until the program is not booted any more; the last run's words.
-    pub fn until_done(&mut self, most: usize) -> Option<Told> {
-        let mut last = None;
-        for _ in 0..most {
-            if self.boots() != Booted::SdKernel {
-                return last;
-            }
-            last = Some(self.run());
-        }
-        last
+    /// Whether U-Boot finds a whole SD kernel of this name.
+    pub fn has_kernel(&self, name: &str) -> bool {
+        self.file(name).is_some_and(|file| file == sd_kernel())
     }
 
+    /// What the card has kept of a file.
     pub fn file(&self, path: &str) -> Option<Vec<u8>> {
-        self.card.files().remove(path)
+        let mut card = self.card.duplicate();
+        card.sync().expect("a card that is in order");
+        let mut reader = card.read_back(&CardPath::root().join(path)).ok()?;
+        let mut bytes = Vec::new();
+        reader
+            .read_to_end(&mut bytes)
+            .expect("a card that is in order");
+        Some(bytes)
     }
 
     pub fn assert_done(&self, told: &Told, wanted: &[u8], name: &'static str) {

@@ -237,7 +237,11 @@ impl Card for SimCard {
             let bytes = content.cached.get(range).ok_or(ErrorKind::UnexpectedEof)?;
             buffer.copy_from_slice(bytes);
             flaw.map_or(Ok(()), |flaw| flaw.spoil(buffer))?;
-            state.record(|| Did::ReadCard(file.to_string()));
+            state.record(|| Did::ReadCardAt {
+                file: file.to_string(),
+                at,
+                length: Size::bytes(buffer.len() as u64),
+            });
             Ok(())
         })
     }

@@ -550,7 +550,11 @@ fn a_trace_has_what_was_done_with_chip_and_card_in_order() {
         },
         Did::Synced,
         Did::ReadCard("b".into()),
-        Did::ReadCard("b".into()),
+        Did::ReadCardAt {
+            file: "b".into(),
+            at: Offset::ZERO,
+            length: Size::bytes(1),
+        },
         Did::ReadBack("b".into()),
         Did::Removed("b".into()),
         Did::Removed("d".into()),
