@@ -5,12 +5,12 @@ use std::fs;
 use std::io::{self, Read};
 
 use crate::event::{CameraFacts, Problem};
-use crate::flash::{FileSystem, FileSystems, ReadFlash};
+use crate::flash::{FileSystem, FileSystems, FlashError, ReadFlash};
 use crate::image::check::Content;
 use crate::image::environment::Environment;
 use crate::profile::{
-    Catalogue, Chip, Evidence, Firmware, Format, Identified, Layout, Model, Partition, Soc,
-    Variables, identify,
+    Catalogue, Chip, Evidence, Firmware, Format, Identified, Layout, Partition, Soc, Variables,
+    identify,
 };
 use crate::units::{Offset, Region, Size};
 
@@ -55,12 +55,17 @@ pub struct Camera {
 }
 
 /// What the boot ROM starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BootRom {
     /// Any boot loader.
     Any,
     /// The maker's only.
     ChecksSignatures,
+    /// The model is not known, and some have one that checks signatures.
+    Unknown {
+        /// Those, by their codes.
+        locked: String,
+    },
 }
 
 /// A partition of a camera's flash.
@@ -84,8 +89,11 @@ impl Camera {
 
     /// Why its boot partition may not be written, if it may not.
     pub fn secure_boot(&self) -> Option<Problem> {
-        match self.boot_rom {
+        match &self.boot_rom {
             BootRom::Any => None,
+            BootRom::Unknown { locked } => Some(Problem::SecureBootUnknown {
+                locked: locked.clone(),
+            }),
             BootRom::ChecksSignatures => Some(Problem::SecureBoot {
                 model: self.facts.model.clone().unwrap_or_default(),
             }),
@@ -122,7 +130,7 @@ pub fn detect(
     let layout = layout(firmware, &mut evidence, &mut remarks)?;
     let mut obstacles = not_supported(soc, chip);
     pending_upgrade(firmware, &mut evidence, &mut remarks, &mut obstacles)?;
-    let model = model(firmware, layout, manual, &mut evidence, &mut remarks);
+    let (model, boot_rom) = model(firmware, layout, manual, &mut evidence, &mut remarks);
     let facts = CameraFacts {
         soc: soc.name.clone(),
         chip: chip.name.clone(),
@@ -130,9 +138,8 @@ pub fn detect(
         flash: format!("{} {}", device.name, device.whole.size),
         firmware: firmware.map(|firmware| firmware.name.clone()),
         layout: layout.map(|layout| layout.name.clone()),
-        model: model.as_ref().map(|model| model.code.clone()),
+        model,
     };
-    let checks_signatures = model.is_some_and(|model| model.secure_boot);
     let camera = Camera {
         facts,
         chip: device.whole,
@@ -140,10 +147,7 @@ pub fn detect(
         secondary_backup: firmware.and_then(|firmware| firmware.secondary_backup.clone()),
         boot_guard: boot_guard(firmware, layout),
         obstacles,
-        boot_rom: match checks_signatures {
-            true => BootRom::ChecksSignatures,
-            false => BootRom::Any,
-        },
+        boot_rom,
     };
     Ok(Detected { camera, remarks })
 }
@@ -236,29 +240,45 @@ fn boot_guard(firmware: Option<&Firmware>, layout: Option<&Layout>) -> Region {
     Region::new(Offset::ZERO, end.unwrap_or_default() - Offset::ZERO)
 }
 
-/// A model that cannot be found out is a remark: it is only shown and recorded.
+/// A model that cannot be found out is a remark: it is only shown and recorded. What the owner says
+/// gives a name, and never takes away what was found.
 fn model(
     firmware: Option<&Firmware>,
     layout: Option<&Layout>,
     manual: &Manual,
     evidence: &mut FlashEvidence<'_>,
     remarks: &mut Vec<Problem>,
-) -> Option<Model> {
-    if let Some(code) = &manual.model {
-        return Some(Model {
-            code: code.clone(),
-            name: None,
-            secure_boot: false,
-        });
-    }
-    let (firmware, layout) = (firmware?, layout?);
-    let why = match firmware.model_in(layout, evidence) {
-        Ok(Some(model)) => return Some(model),
+) -> (Option<String>, BootRom) {
+    let (Some(firmware), Some(layout)) = (firmware, layout) else {
+        return (manual.model.clone(), BootRom::Any);
+    };
+    let locked = firmware.locked_models();
+    let found = firmware.model_in(layout, evidence);
+    let why = match &found {
+        Ok(Some(model)) => {
+            let boot_rom = match model.secure_boot {
+                true => BootRom::ChecksSignatures,
+                false => BootRom::Any,
+            };
+            return (
+                Some(manual.model.clone().unwrap_or(model.code.clone())),
+                boot_rom,
+            );
+        }
         Ok(None) => "none of its signs is there".to_owned(),
         Err(problem) => problem.what(),
     };
-    remarks.push(Problem::ModelUnknown { why });
-    None
+    let boot_rom = match &manual.model {
+        Some(code) if locked.contains(&code.as_str()) => BootRom::ChecksSignatures,
+        None if !locked.is_empty() => BootRom::Unknown {
+            locked: locked.join(", "),
+        },
+        _ => BootRom::Any,
+    };
+    if manual.model.is_none() {
+        remarks.push(Problem::ModelUnknown { why });
+    }
+    (manual.model.clone(), boot_rom)
 }
 
 fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
@@ -311,10 +331,7 @@ fn read(flash: &mut dyn ReadFlash, region: Region) -> Result<Vec<u8>, Problem> {
     let mut bytes = vec![0; region.size.as_usize()];
     flash
         .read(region.offset, &mut bytes)
-        .map_err(|error| Problem::FlashRead {
-            region: error.region,
-            reason: error.source.to_string(),
-        })?;
+        .map_err(FlashError::into_read_problem)?;
     Ok(bytes)
 }
 

@@ -18,7 +18,7 @@ use wz_core::detect::FlashDevice;
 use wz_core::event::{Event, Outcome, Problem, Reporter};
 use wz_core::flash::{FileSystem, FileSystems, Geometry, SimNor};
 use wz_core::report::Record;
-use wz_core::run::{ChipEvidence, Ended, FlashUnit, Surroundings, run};
+use wz_core::run::{ChipEvidence, Ended, FlashUnit, Next, Surroundings, run};
 use wz_core::units::{Offset, Region, Size};
 
 const KERNEL: &str = "factory_t31_ZMC6tiIDQN";
@@ -190,7 +190,7 @@ fn a_backup_run_ends_in_success_with_the_kernel_put_away_and_flash_read_about_on
         told.ended,
         Ended {
             outcome: Outcome::Success,
-            kernel_is_bootable: false
+            next: Next::Restart
         }
     );
     assert_eq!(told.result["outcome"], "success");
@@ -269,7 +269,7 @@ fn a_configuration_that_cannot_be_done_is_refused_and_changes_nothing(#[case] co
     let before = bench.card.files();
     let told = bench.run();
     assert_eq!(told.ended.outcome, Outcome::Refused, "{:?}", told.result);
-    assert!(!told.ended.kernel_is_bootable);
+    assert_eq!(told.ended.next, Next::Restart);
     assert!(!told.codes("refusals").is_empty());
     bench.assert_untouched(&before);
 }
@@ -427,7 +427,7 @@ fn a_read_only_card_is_refused_and_the_kernel_known_to_be_bootable() {
         told.ended,
         Ended {
             outcome: Outcome::Refused,
-            kernel_is_bootable: true
+            next: Next::WaitForCardOut
         }
     );
     assert_eq!(bench.card.files(), before);
@@ -442,7 +442,7 @@ fn a_card_that_forgets_new_names_is_refused_and_the_kernel_known_to_be_bootable(
         told.ended,
         Ended {
             outcome: Outcome::Refused,
-            kernel_is_bootable: true
+            next: Next::WaitForCardOut
         }
     );
     assert!(matches!(
@@ -468,7 +468,7 @@ fn a_kernel_that_only_a_profile_on_the_card_names_is_put_away() {
         .with(&profile, ACME.as_bytes());
     let told = bench.run();
     assert_eq!(told.refusals(), [&Problem::KernelUnknown {}; 0]);
-    assert!(!told.ended.kernel_is_bootable);
+    assert_eq!(told.ended.next, Next::Restart);
     let files = bench.card.files();
     assert!(files.contains_key("acme_kernel.bin.wz_flash-helper"));
 }
@@ -481,7 +481,7 @@ fn a_kernel_under_a_name_that_nobody_knows_is_taken_to_be_bootable() {
         .with(&CardPath::general_conf(), BACKUP.as_bytes());
     let told = bench.run();
     assert_eq!(told.ended.outcome, Outcome::Success);
-    assert!(told.ended.kernel_is_bootable);
+    assert_eq!(told.ended.next, Next::WaitForCardOut);
     assert!(told.codes("remarks").contains(&"WZ-0213".to_owned()));
 }
 

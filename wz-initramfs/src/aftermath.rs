@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use wz_core::card::DirCard;
 use wz_core::event::{Event, Outcome, Problem, Reporter};
-use wz_core::run::put_all_kernels_away;
+use wz_core::run::after_death;
 
 use crate::console::Console;
 use crate::logs::Earlier;
@@ -55,7 +55,7 @@ fn tell(problem: Problem, watchdog: &Watchdog) -> bool {
     });
     reporters.report(&Event::Failed(problem));
     reporters.report(&Event::Note(kernel_log::read()));
-    let put_away = put_all_kernels_away(&mut card, &mut reporters);
+    let put_away = after_death(&mut card, &mut reporters);
     if let Err(problem) = &put_away {
         reporters.report(&Event::Failed(problem.clone()));
     }

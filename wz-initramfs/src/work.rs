@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use wz_core::card::DirCard;
 use wz_core::event::{Event, Outcome, Phase, Problem, Reporter};
-use wz_core::run::{Ended, Surroundings};
+use wz_core::run::{Ended, Next, Surroundings};
 use wz_core::units::Size;
 
 use crate::console::Console;
@@ -44,9 +44,13 @@ pub fn run() {
     };
     reporters.close_logs();
     desk.open_shell_if_asked();
-    if ended.kernel_is_bootable {
-        console::print("Waiting until the card is taken out.");
-        slot.wait_until_empty(&mut || desk.pass_time());
+    match ended.next {
+        Next::Restart => {}
+        Next::WaitForCardOut => {
+            console::print("Waiting until the card is taken out.");
+            slot.wait_until_empty(&mut || desk.pass_time());
+        }
+        Next::StayOn => desk.stay_on(),
     }
 }
 
@@ -113,10 +117,11 @@ fn end_without_card(problem: Problem, reporters: &mut Reporters<'_>) -> Ended {
         outcome,
         peak_memory: memory::peak(),
     });
-    Ended {
-        outcome,
-        kernel_is_bootable: card_is_there,
-    }
+    let next = match card_is_there {
+        true => Next::WaitForCardOut,
+        false => Next::Restart,
+    };
+    Ended { outcome, next }
 }
 
 /// Where the owner may sit.
@@ -134,6 +139,16 @@ impl Desk<'_> {
             if let Err(error) = self.console.run_shell(self.watchdog) {
                 console::print(&format!("There is no shell: {error}"));
             }
+        }
+    }
+
+    /// The firmware in flash is not whole: a restart without somebody looking at it helps nobody.
+    fn stay_on(&mut self) -> ! {
+        console::print(
+            "The firmware is not whole. Leave the card in; to go on, unplug the camera and plug it in again.",
+        );
+        loop {
+            self.pass_time();
         }
     }
 

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 
 use super::blocks::{Goal, TRIES};
 use super::compare::BlockPlan;
-use super::rewrite::{Rewrite, Tools, goal, wanted};
+use super::rewrite::{Rewrite, Stopped, Tools, goal, wanted};
 use crate::event::{Event, Problem, Step};
 use crate::flash::{Flash, FlashError};
 use crate::plan::blocks::{Action, BLANK, is_blank};
@@ -41,7 +41,7 @@ pub fn rewrite_boot(
     work: Rewrite<'_>,
     changing: &[&BlockPlan],
     tools: &mut Tools<'_>,
-) -> Result<(), Problem> {
+) -> Result<(), Stopped> {
     if changing.is_empty() {
         return Ok(());
     }
@@ -63,7 +63,7 @@ pub fn rewrite_boot(
             tools.reporter.report(&Event::BootRewritten { window });
             match outcome {
                 Ok(()) => Ok(()),
-                Err(problem) => Err(go_back(work, &parts, problem, tools)),
+                Err(problem) => Err(go_back(work, &parts, problem, tools).into()),
             }
         },
     )
@@ -86,7 +86,12 @@ fn prepare(
     let mut parts = Vec::new();
     for block in std::iter::once(first).chain(others) {
         let wanted = wanted(work, block, tools.card)?;
-        let old = steady(goal(work, block.block, &wanted), block.old, tools.flash)?;
+        let goal = goal(work, block.block, &wanted);
+        let old = match work.in_flight.contains(&block.block) {
+            // It may read differently each time, and is nothing to go back to.
+            true => goal.read(tools.flash)?,
+            false => steady(goal, block.old, tools.flash)?,
+        };
         parts.push(Part {
             block: block.block,
             action: block.action,

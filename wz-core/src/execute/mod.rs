@@ -12,5 +12,5 @@ mod verify;
 
 pub use backup::{BackupResult, backup};
 pub use compare::{BlockMap, BlockPlan, compare};
-pub use rewrite::{Rewrite, Tools, rewrite};
+pub use rewrite::{Rewrite, Stopped, Tools, rewrite};
 pub use verify::{Expected, check};

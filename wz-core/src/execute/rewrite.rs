@@ -57,6 +57,29 @@ impl std::fmt::Debug for Tools<'_> {
     }
 }
 
+/// Why a rewrite stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// The card does not keep the journal. The next power-on may find it better.
+    Card(Problem),
+    /// An image or the chip: there may be something to go back to.
+    Work(Problem),
+}
+
+impl From<Problem> for Stopped {
+    fn from(problem: Problem) -> Self {
+        Self::Work(problem)
+    }
+}
+
+impl From<Stopped> for Problem {
+    fn from(stopped: Stopped) -> Self {
+        match stopped {
+            Stopped::Card(problem) | Stopped::Work(problem) => problem,
+        }
+    }
+}
+
 impl Tools<'_> {
     /// Runs `work` as a step, with its beginning and end reported.
     ///
@@ -65,8 +88,8 @@ impl Tools<'_> {
     pub fn step<T>(
         &mut self,
         step: Step,
-        work: impl FnOnce(&mut Self) -> Result<T, Problem>,
-    ) -> Result<T, Problem> {
+        work: impl FnOnce(&mut Self) -> Result<T, Stopped>,
+    ) -> Result<T, Stopped> {
         self.reporter.report(&Event::StepStarted(step));
         let result = work(self);
         let verdict = match &result {
@@ -81,10 +104,11 @@ impl Tools<'_> {
     ///
     /// # Errors
     /// Those of [`Journal::append`].
-    pub fn announce(&mut self, blocks: &BTreeSet<u32>) -> Result<(), Problem> {
+    pub fn announce(&mut self, blocks: &BTreeSet<u32>) -> Result<(), Stopped> {
         self.announced.clone_from(blocks);
         self.journal
             .append(self.card, &Record::InFlight(runs(blocks)))
+            .map_err(Stopped::Card)
     }
 }
 
@@ -99,7 +123,7 @@ const WINDOW: usize = 8;
 ///
 /// # Errors
 /// What went wrong first. What was done until then is in the journal.
-pub fn rewrite(work: Rewrite<'_>, tools: &mut Tools<'_>) -> Result<(), Problem> {
+pub fn rewrite(work: Rewrite<'_>, tools: &mut Tools<'_>) -> Result<(), Stopped> {
     let guard = work.plan.boot_guard;
     let is_guarded = |block: &BlockPlan| {
         let region = region_of(block.block, work.map.erase_block);
@@ -116,7 +140,7 @@ fn rewrite_others(
     work: Rewrite<'_>,
     blocks: &[&BlockPlan],
     tools: &mut Tools<'_>,
-) -> Result<(), Problem> {
+) -> Result<(), Stopped> {
     if blocks.is_empty() {
         return Ok(());
     }

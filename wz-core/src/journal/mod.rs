@@ -196,7 +196,9 @@ fn decode(content: &[u8]) -> Result<History, Problem> {
             // Behind a gap: it was written after what is lost now.
             Some((_, record)) => {
                 history.is_damaged = true;
-                history.records.extend(Some(record).filter(Record::stands_alone));
+                history
+                    .records
+                    .extend(Some(record).filter(Record::stands_alone));
                 history.journal.next = number + 1;
             }
             None => is_over = true,

@@ -97,15 +97,17 @@ impl State {
             Record::Closed => self.stage = Stage::Closed,
         }
     }
+}
 
-    /// What the run was about to do last, for messages.
-    pub fn about_to(&self) -> &'static str {
-        match self.stage {
-            Stage::Preparing => "verify the images and save the old firmware",
-            Stage::Writing => "write flash",
-            Stage::RollingBack => "write the old firmware back",
-            Stage::Written => "put the card in order",
-            Stage::Closed => "end",
+impl Stage {
+    /// What the run is about to do, for messages.
+    pub fn about_to(self) -> &'static str {
+        match self {
+            Self::Preparing => "verify the images and save the old firmware",
+            Self::Writing => "write flash",
+            Self::RollingBack => "write the old firmware back",
+            Self::Written => "put the card in order",
+            Self::Closed => "end",
         }
     }
 }

@@ -195,7 +195,7 @@ fn a_record_that_is_too_long_is_refused_and_the_next_one_takes_its_place() {
     assert_eq!(read(&mut card).unwrap().unwrap().records, records(2));
 }
 
-/// The longest records that a run writes fit: 24 blocks' fingerprints, a target with a long path.
+/// The longest records that a run writes fit.
 #[test]
 fn a_fingerprint_of_as_many_blocks_as_it_may_have_fits_into_a_sector() {
     let crc = Crc {
@@ -207,7 +207,7 @@ fn a_fingerprint_of_as_many_blocks_as_it_may_have_fits_into_a_sector() {
 }
 
 #[test]
-fn power_cuts_while_a_journal_is_begun_leave_the_earlier_one_or_the_new_one() {
+fn power_cuts_while_a_journal_is_begun_leave_the_earlier_one_none_or_the_new_one() {
     for at in 0.. {
         let mut outcomes = Vec::new();
         for cut in [
@@ -221,7 +221,11 @@ fn power_cuts_while_a_journal_is_begun_leave_the_earlier_one_or_the_new_one() {
             card.power().fail_after(at, cut);
             let begun = Journal::begin(&mut card, run(2), &record(0)).is_ok();
             card.power().turn_on();
-            let history = read(&mut card).unwrap().unwrap();
+            let Some(history) = read(&mut card).unwrap() else {
+                assert!(!begun, "{at} {cut:?}");
+                outcomes.push(begun);
+                continue;
+            };
             let is_old = history.records == records(2) && history.journal.run == run(1);
             let is_new = history.records == records(1) && history.journal.run == run(2);
             assert!(is_new || (is_old && !begun), "{at} {cut:?}: {history:?}");

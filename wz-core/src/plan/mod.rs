@@ -4,6 +4,7 @@
 mod backup;
 pub mod blocks;
 mod evidence;
+mod identity;
 mod restore;
 pub mod rewrite;
 pub mod shelf;
@@ -15,6 +16,6 @@ pub use backup::{
     primary_folder, secondary_folder, whole_chip_image,
 };
 pub use restore::plan_restore;
-pub use rewrite::RewritePlan;
+pub use rewrite::{Draft, RewritePlan};
 pub use survey::{CardSurvey, survey};
 pub use switch::{Switch, plan_switch};

@@ -1,20 +1,26 @@
 //! Restore: chosen partitions of the firmware that is in flash, each from its own image.
 
-use super::rewrite::{Image, RewritePlan, Source, Target};
+use super::identity::boot_problems;
+use super::rewrite::{Draft, Image, RewritePlan, Source, Target};
 use super::shelf::Shelf;
+use super::switch::Switch;
+use crate::card::Card;
 use crate::detect::{Camera, CameraPartition};
 use crate::event::{Operation, Problem};
-use crate::units::{Offset, Region, Size};
+use crate::units::{Offset, Size};
 
-/// Plans a restore of `chosen` partitions.
+/// Plans a restore of `chosen` partitions. The card is read only to see whose boot loader an image
+/// has.
 ///
 /// # Errors
-/// Every reason why not.
+/// Why there is no plan at all.
 pub fn plan_restore(
     camera: &Camera,
+    target: Switch<'_>,
     chosen: &[String],
     shelf: &Shelf,
-) -> Result<RewritePlan, Vec<Problem>> {
+    card: &mut dyn Card,
+) -> Result<Draft, Vec<Problem>> {
     let Some(firmware) = &camera.facts.firmware else {
         return Err(vec![Problem::RewriteUnknownFirmware {}]);
     };
@@ -40,22 +46,21 @@ pub fn plan_restore(
             Err(problem) => problems.push(problem),
         }
     }
-    if plan.targets.iter().any(|target| is_boot(target.region)) {
+    if chosen.iter().any(|name| is_boot(camera, name)) {
         problems.extend(camera.secure_boot());
     }
-    match problems.is_empty() {
-        true => Ok(plan),
-        false => Err(problems),
-    }
+    problems.extend(boot_problems(target, &plan.images, &plan.targets, card));
+    Ok(Draft { plan, problems })
+}
+
+fn is_boot(camera: &Camera, name: &str) -> bool {
+    let mut partitions = camera.partitions.iter();
+    partitions.any(|part| part.name == name && part.region.offset == Offset::ZERO)
 }
 
 /// `stock_t31x_kernel.bin`.
 pub(super) fn image_name(firmware: &str, group: &str, partition: &str) -> String {
     format!("{firmware}_{group}_{partition}.bin")
-}
-
-fn is_boot(region: Region) -> bool {
-    region.offset == Offset::ZERO
 }
 
 fn add(

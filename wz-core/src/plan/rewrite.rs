@@ -35,6 +35,16 @@ pub struct RewritePlan {
     pub remarks: Vec<Problem>,
 }
 
+/// A plan as far as it could be made, and everything that speaks against it: what there is of it can
+/// be compared all the same, so that all problems are told at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// What could be planned.
+    pub plan: RewritePlan,
+    /// Why it must not be carried out.
+    pub problems: Vec<Problem>,
+}
+
 /// An image file, and what it has to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {

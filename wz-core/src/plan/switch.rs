@@ -8,8 +8,9 @@
 //!         └────────── layout unknown ────▶ all of flash as the image says
 //! ```
 
+use super::identity::boot_problems;
 use super::restore::{image_name, short};
-use super::rewrite::{Image, RewritePlan, Source, Target};
+use super::rewrite::{Draft, Image, RewritePlan, Source, Target};
 use super::shelf::Shelf;
 use crate::card::Card;
 use crate::config::SwitchScope;
@@ -18,9 +19,7 @@ use crate::event::{Operation, Problem};
 use crate::image::check::Content;
 use crate::image::empty::EmptyFileSystem;
 use crate::plan::evidence::ImagesEvidence;
-use crate::profile::{
-    Firmware, Format, Identified, Layout, Partition, Soc, SwitchAction, identify,
-};
+use crate::profile::{Chip, Firmware, Format, Layout, Partition, Soc, SwitchAction};
 use crate::units::{Offset, Region, Size};
 
 /// The two firmwares of a switch and where they run.
@@ -34,39 +33,45 @@ pub struct Switch<'a> {
     pub next: &'a str,
     /// How much of it.
     pub scope: SwitchScope,
+    /// The camera's chip group.
+    pub group: &'a str,
+    /// All chips of all SoCs.
+    pub chips: &'a [&'a Chip],
 }
 
-/// Plans a switch. The card is read only to see what layout the images have.
+/// Plans a switch. The card is read only to see what layout the images have, and whose they are.
 ///
 /// # Errors
-/// Every reason why not.
+/// Why there is no plan at all.
 pub fn plan_switch(
     camera: &Camera,
     switch: Switch<'_>,
     shelf: &Shelf,
     card: &mut dyn Card,
-) -> Result<RewritePlan, Vec<Problem>> {
+) -> Result<Draft, Vec<Problem>> {
     let mut problems = camera.obstacles.clone();
     problems.extend(camera.secure_boot());
-    let next = match next_firmware(camera, switch) {
-        Ok(next) => next,
-        Err(problem) => {
-            problems.push(problem);
-            return Err(problems);
+    let parts = next_firmware(camera, switch)
+        .map_err(|problem| vec![problem])
+        .and_then(|next| {
+            let has_images = next.layouts.iter().any(|layout| {
+                written(layout, switch.scope).any(|partition| {
+                    shelf.has(&image_name(&next.name, switch.group, &partition.name))
+                })
+            });
+            let parts = match has_images {
+                true => from_partitions(next, switch, shelf, card),
+                false => from_firmware_image(next, camera, switch, shelf, card),
+            };
+            Ok((parts?, next))
+        });
+    match parts {
+        Ok((parts, next)) => {
+            problems.extend(parts.problems.clone());
+            problems.extend(boot_problems(switch, &parts.images, &parts.targets, card));
+            let plan = parts.into_plan(camera, next);
+            Ok(Draft { plan, problems })
         }
-    };
-    let group = &camera.facts.group;
-    let has_images = next.layouts.iter().any(|layout| {
-        written(layout, switch.scope)
-            .any(|partition| shelf.has(&image_name(&next.name, group, &partition.name)))
-    });
-    let draft = match has_images {
-        true => from_partitions(next, group, switch, shelf, card),
-        false => from_firmware_image(next, group, camera, switch, shelf, card),
-    };
-    match draft {
-        Ok(draft) if problems.is_empty() => Ok(draft.into_plan(camera, next)),
-        Ok(_) => Err(problems),
         Err(more) => {
             problems.extend(more);
             Err(problems)
@@ -110,14 +115,15 @@ fn written(layout: &Layout, scope: SwitchScope) -> impl Iterator<Item = &Partiti
 }
 
 /// What will stand where, without the old firmware's part in it.
-struct Draft {
+struct Parts {
     images: Vec<Image>,
     targets: Vec<Target>,
     boot: Region,
     remarks: Vec<Problem>,
+    problems: Vec<Problem>,
 }
 
-impl Draft {
+impl Parts {
     fn into_plan(self, camera: &Camera, next: &Firmware) -> RewritePlan {
         let end = self.boot.end().max(camera.boot_guard.end());
         RewritePlan {
@@ -154,30 +160,24 @@ fn without_image(partition: &Partition, action: SwitchAction) -> Option<Target> 
 
 fn from_partitions(
     next: &Firmware,
-    group: &str,
     switch: Switch<'_>,
     shelf: &Shelf,
     card: &mut dyn Card,
-) -> Result<Draft, Vec<Problem>> {
-    let mut tried: Vec<(&Layout, Collected)> = Vec::new();
+) -> Result<Parts, Vec<Problem>> {
+    let mut tried: Vec<Parts> = Vec::new();
     for layout in &next.layouts {
-        let collected = collect(next, layout, group, switch.scope, shelf);
-        let fits = collected.problems.is_empty()
-            && fits(next, layout, &collected.draft, switch, card).map_err(|p| vec![p])?;
-        if fits {
-            let mut draft = collected.draft;
-            confirm(next, &draft, switch, card)?;
-            draft.remarks.dedup();
-            return Ok(draft);
+        let parts = collect(next, layout, switch, shelf);
+        if parts.problems.is_empty()
+            && fits(next, layout, &parts, switch, card).map_err(|problem| vec![problem])?
+        {
+            return Ok(parts);
         }
-        tried.push((layout, collected));
+        tried.push(parts);
     }
     // The layout that came nearest tells what is missing.
-    let nearest = tried
-        .into_iter()
-        .min_by_key(|(_, collected)| collected.problems.len());
+    let nearest = tried.into_iter().min_by_key(|parts| parts.problems.len());
     match nearest {
-        Some((_, collected)) if !collected.problems.is_empty() => Err(collected.problems),
+        Some(parts) if !parts.problems.is_empty() => Ok(parts),
         _ => Err(vec![Problem::ImageLayout {
             firmware: next.name.clone(),
             layouts: names(next.layouts.iter().map(|layout| layout.name.as_str())),
@@ -186,53 +186,42 @@ fn from_partitions(
 }
 
 /// What the shelf has for a layout, and what it lacks.
-struct Collected {
-    draft: Draft,
-    problems: Vec<Problem>,
-}
-
-fn collect(
-    next: &Firmware,
-    layout: &Layout,
-    group: &str,
-    scope: SwitchScope,
-    shelf: &Shelf,
-) -> Collected {
-    let mut draft = Draft {
+fn collect(next: &Firmware, layout: &Layout, switch: Switch<'_>, shelf: &Shelf) -> Parts {
+    let mut parts = Parts {
         images: Vec::new(),
         targets: Vec::new(),
         boot: boot_region(layout),
         remarks: Vec::new(),
+        problems: Vec::new(),
     };
-    let mut problems = Vec::new();
     for partition in layout.partitions() {
-        let action = action(partition, scope);
+        let action = action(partition, switch.scope);
         if action != SwitchAction::Write {
-            draft.targets.extend(without_image(partition, action));
+            parts.targets.extend(without_image(partition, action));
             continue;
         }
         let room = partition.region.size;
-        match shelf.image(&image_name(&next.name, group, &partition.name)) {
-            Ok(image) if image.size > room => problems.push(Problem::ImageTooLong {
+        match shelf.image(&image_name(&next.name, switch.group, &partition.name)) {
+            Ok(image) if image.size > room => parts.problems.push(Problem::ImageTooLong {
                 file: image.path.to_string(),
                 size: image.size,
                 partition: partition.name.clone(),
                 room,
             }),
             Ok(image) => {
-                draft.remarks.extend(short(&image, &partition.name, room));
+                parts.remarks.extend(short(&image, &partition.name, room));
                 let source = Source::Image {
-                    image: draft.images.len(),
+                    image: parts.images.len(),
                     from: Offset::ZERO,
                     length: image.size,
                 };
-                draft.targets.push(target(partition, source));
-                draft.images.push(image);
+                parts.targets.push(target(partition, source));
+                parts.images.push(image);
             }
-            Err(problem) => problems.push(problem),
+            Err(problem) => parts.problems.push(problem),
         }
     }
-    Collected { draft, problems }
+    parts
 }
 
 fn boot_region(layout: &Layout) -> Region {
@@ -245,7 +234,7 @@ fn boot_region(layout: &Layout) -> Region {
 fn fits(
     next: &Firmware,
     layout: &Layout,
-    draft: &Draft,
+    parts: &Parts,
     switch: Switch<'_>,
     card: &mut dyn Card,
 ) -> Result<bool, Problem> {
@@ -254,47 +243,20 @@ fn fits(
     }
     layout.shows_in(&mut ImagesEvidence::new(
         switch.soc,
-        &draft.images,
-        &draft.targets,
+        &parts.images,
+        &parts.targets,
         card,
     ))
 }
 
-/// Whether the boot loader among the images is that of the firmware that is wanted.
-fn confirm(
-    next: &Firmware,
-    draft: &Draft,
-    switch: Switch<'_>,
-    card: &mut dyn Card,
-) -> Result<(), Vec<Problem>> {
-    let mut evidence = ImagesEvidence::new(switch.soc, &draft.images, &draft.targets, card);
-    let found = identify(switch.firmwares, &mut evidence).map_err(|problem| vec![problem])?;
-    match &found {
-        Identified::One(firmware) if firmware.name == next.name => Ok(()),
-        _ => Err(vec![Problem::ImageOfAnother {
-            file: draft
-                .images
-                .first()
-                .map(|image| image.path.to_string())
-                .unwrap_or_default(),
-            wanted: next.name.clone(),
-            found: match found {
-                Identified::One(other) => other.name.clone(),
-                Identified::Several(some) => names(some.iter().map(|f| f.name.as_str())),
-                Identified::Unknown => "none that is known".to_owned(),
-            },
-        }]),
-    }
-}
-
 fn from_firmware_image(
     next: &Firmware,
-    group: &str,
     camera: &Camera,
     switch: Switch<'_>,
     shelf: &Shelf,
     card: &mut dyn Card,
-) -> Result<Draft, Vec<Problem>> {
+) -> Result<Parts, Vec<Problem>> {
+    let group = switch.group;
     let name = image_name(&next.name, group, "firmware");
     if !shelf.has(&name) {
         return Err(vec![Problem::ImagesMissing {
@@ -313,7 +275,6 @@ fn from_firmware_image(
         }]);
     }
     let whole = whole(&image, camera, next);
-    confirm(next, &whole, switch, card)?;
     let mut evidence = ImagesEvidence::new(switch.soc, &whole.images, &whole.targets, card);
     let layout = next
         .layout_in(&mut evidence)
@@ -340,7 +301,7 @@ fn partition_images(next: &Firmware, group: &str, scope: SwitchScope) -> String 
 }
 
 /// All of flash as the image says.
-fn whole(image: &Image, camera: &Camera, next: &Firmware) -> Draft {
+fn whole(image: &Image, camera: &Camera, next: &Firmware) -> Parts {
     let ends = next.layouts.iter().map(|layout| boot_region(layout).end());
     let boot_end = ends.max().unwrap_or(Offset::ZERO);
     let boot = Region::new(Offset::ZERO, boot_end - Offset::ZERO);
@@ -351,12 +312,14 @@ fn whole(image: &Image, camera: &Camera, next: &Firmware) -> Draft {
         source: slice(image, region),
         content,
     };
-    Draft {
+    let targets = vec![
+        part("boot", boot, Content::Spl),
+        part("all the rest", rest, Content::Bundle),
+    ];
+    Parts {
+        problems: missing(image, &targets),
         images: vec![image.clone()],
-        targets: vec![
-            part("boot", boot, Content::Spl),
-            part("all the rest", rest, Content::Bundle),
-        ],
+        targets,
         boot,
         remarks: vec![Problem::ImageWhole {
             file: image.path.to_string(),
@@ -377,15 +340,34 @@ fn slice(image: &Image, region: Region) -> Source {
     }
 }
 
-fn sliced(image: Image, layout: &Layout, scope: SwitchScope) -> Draft {
+/// The targets that the image ends before, though a firmware does not work without them.
+fn missing(image: &Image, targets: &[Target]) -> Vec<Problem> {
+    let is_missing = |target: &&Target| {
+        target.source == Source::Blank
+            && !matches!(target.content, Content::Anything | Content::Jffs2)
+    };
+    let problem = |target: &Target| Problem::ImageEnds {
+        file: image.path.to_string(),
+        partition: target.name.clone(),
+    };
+    targets.iter().filter(is_missing).map(problem).collect()
+}
+
+fn sliced(image: Image, layout: &Layout, scope: SwitchScope) -> Parts {
     let mut targets = Vec::new();
+    let mut written = Vec::new();
     for partition in layout.partitions() {
         match action(partition, scope) {
-            SwitchAction::Write => targets.push(target(partition, slice(&image, partition.region))),
+            SwitchAction::Write => {
+                let target = target(partition, slice(&image, partition.region));
+                written.push(target.clone());
+                targets.push(target);
+            }
             other => targets.extend(without_image(partition, other)),
         }
     }
-    Draft {
+    Parts {
+        problems: missing(&image, &written),
         remarks: short(&image, "the flash chip", layout.end() - Offset::ZERO)
             .into_iter()
             .collect(),

@@ -80,6 +80,11 @@ impl Catalogue {
         self.firmwares(soc).iter().find(|f| f.name == name)
     }
 
+    /// The chips of all SoCs.
+    pub fn all_chips(&self) -> Vec<&Chip> {
+        self.chips().map(|(_, chip)| chip).collect()
+    }
+
     /// The chip of this name, as the kernel command line word `wz.chip=` has it: `t31x`.
     pub fn chip_by_name(&self, name: &str) -> Option<(&Soc, &Chip)> {
         self.chips().find(|(_, chip)| chip.name == name)

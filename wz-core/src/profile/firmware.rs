@@ -109,6 +109,27 @@ impl Firmware {
         holds_any(&self.clues, evidence)
     }
 
+    /// Whether these bytes, the start of a boot partition, have a text that is enough to tell this
+    /// firmware.
+    pub fn boot_is_its_own(&self, boot: &[u8]) -> bool {
+        let by_text_alone = |clue: &&Clue| {
+            Clue {
+                boot_contains: clue.boot_contains.clone(),
+                ..Clue::default()
+            } == **clue
+        };
+        let texts = self.clues.iter().filter(by_text_alone);
+        texts
+            .flat_map(|clue| &clue.boot_contains)
+            .any(|text| super::detect::position(boot, text.as_bytes()).is_some())
+    }
+
+    /// The models whose boot ROM checks signatures, for messages.
+    pub fn locked_models(&self) -> Vec<&str> {
+        let locked = self.models.iter().filter(|model| model.secure_boot);
+        locked.filter_map(|model| model.code.as_deref()).collect()
+    }
+
     /// The layout that is in flash. A firmware's only layout needs no evidence.
     ///
     /// # Errors

@@ -46,7 +46,7 @@ pub struct Chip {
 }
 
 /// Physical addresses of 32-bit registers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Registers {
     /// Holds the family.
@@ -54,6 +54,9 @@ pub struct Registers {
     /// Holds the type of the chip within its family.
     #[serde(rename = "type")]
     pub type1: u32,
+    /// Hold what tells a chip from all others of its kind.
+    #[serde(default)]
+    pub serial: Vec<u32>,
 }
 
 /// What was found in a 32-bit register.

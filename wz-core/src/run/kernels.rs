@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::io::{Read, Write};
 
 use crate::card::{Card, CardError, CardOperation, CardPath, EntryKind, rename_for_good};
-use crate::event::{Problem, Reporter, Step, in_step};
+use crate::event::{Event, Problem, Reporter, Step, in_step};
 use crate::image::uimage::{CheckedHeader, HEADER_LEN};
 use crate::profile::Catalogue;
 use crate::units::{Offset, Size};
@@ -117,12 +117,25 @@ pub fn missing(card: &mut dyn Card, names: &[String]) -> Result<Copies, Problem>
         .iter()
         .filter(|name| distinct.insert(name.to_ascii_lowercase()));
     let (present, absent): (Vec<&String>, Vec<&String>) = names.partition(|name| is_there(name));
+    let mut found: Option<(CardPath, CheckedHeader)> = None;
     for name in &present {
-        let from = CardPath::root().join(name);
-        if let Some(size) = bootable(card, &from).map_err(|error| error.into_problem(card))? {
-            let to = absent.into_iter().cloned().collect();
-            return Ok(Copies { from, size, to });
+        let path = CardPath::root().join(name);
+        let header = bootable(card, &path).map_err(|error| error.into_problem(card))?;
+        match (header, &found) {
+            (Some(header), Some((first, known))) if header != *known => {
+                return Err(Problem::KernelsDiffer {
+                    first: first.to_string(),
+                    second: path.to_string(),
+                });
+            }
+            (Some(header), None) => found = Some((path, header)),
+            _ => {}
         }
+    }
+    if let Some((from, header)) = found {
+        let to = absent.into_iter().cloned().collect();
+        let size = header.total();
+        return Ok(Copies { from, size, to });
     }
     let names = present.into_iter().chain(absent).map(String::as_str);
     Err(Problem::NoBootableKernel {
@@ -130,8 +143,9 @@ pub fn missing(card: &mut dyn Card, names: &[String]) -> Result<Copies, Problem>
     })
 }
 
-/// The length of the file, if it is a uImage that U-Boot boots: header, length and both CRCs.
-fn bootable(card: &mut dyn Card, path: &CardPath) -> Result<Option<Size>, CardError> {
+/// The header of the file, if it is a uImage that U-Boot boots: header, length and both CRCs are
+/// right.
+fn bootable(card: &mut dyn Card, path: &CardPath) -> Result<Option<CheckedHeader>, CardError> {
     let failed = |source| CardError::new(CardOperation::Read, path, source);
     let mut reader = card.read_back(path)?;
     let mut head = Vec::new();
@@ -152,7 +166,7 @@ fn bootable(card: &mut dyn Card, path: &CardPath) -> Result<Option<Size>, CardEr
         }
     }
     let is_whole = Size::bytes(length) == header.payload && crc.finalize() == header.payload_crc;
-    Ok(is_whole.then(|| header.total()))
+    Ok(is_whole.then_some(header))
 }
 
 /// Makes one of the copies. It gets its name when it was read back from the card.
@@ -168,12 +182,13 @@ pub fn copy(
     let step = Step::CopyKernel {
         to: name.to_owned(),
     };
-    in_step(reporter, step, |_| {
+    in_step(reporter, step, |reporter| {
         let to = CardPath::root().join(name);
         let partial = to.with_suffix(".partial");
-        let copied = stream(copies, &partial, card).and_then(|()| bootable(card, &partial));
+        let copied =
+            stream(copies, &partial, card, reporter).and_then(|()| bootable(card, &partial));
         match copied.map_err(|error| error.into_problem(card))? {
-            Some(size) if size == copies.size => {}
+            Some(header) if header.total() == copies.size => {}
             _ => {
                 return Err(Problem::KernelCopyBad {
                     file: partial.to_string(),
@@ -184,7 +199,12 @@ pub fn copy(
     })
 }
 
-fn stream(copies: &Copies, to: &CardPath, card: &mut dyn Card) -> Result<(), CardError> {
+fn stream(
+    copies: &Copies,
+    to: &CardPath,
+    card: &mut dyn Card,
+    reporter: &mut dyn Reporter,
+) -> Result<(), CardError> {
     let mut file = card.create(to)?;
     let mut buffer = vec![0; CHUNK];
     let mut at = Offset::ZERO;
@@ -195,6 +215,10 @@ fn stream(copies: &Copies, to: &CardPath, card: &mut dyn Card) -> Result<(), Car
         file.write_all(&buffer[..length])
             .map_err(|source| CardError::new(CardOperation::Write, to, source))?;
         at = at + Size::bytes(length as u64);
+        reporter.report(&Event::Progress {
+            done: at - Offset::ZERO,
+            total: copies.size,
+        });
     }
     file.finish()
         .map_err(|source| CardError::new(CardOperation::Sync, to, source))?;

@@ -15,7 +15,8 @@ use crate::detect::{self, Camera, Detected, FlashDevice, Manual};
 use crate::event::{Event, Operation, Outcome, Phase, Problem, Reporter, Verdict};
 use crate::execute::{BackupResult, backup};
 use crate::flash::{FileSystems, Flash};
-use crate::journal::{self, Journal, MOST_ATTEMPTS, Record, RunId, Stage, State};
+use crate::image::sha256sum::Digest;
+use crate::journal::{self, Begun, Journal, MOST_ATTEMPTS, Record, RunId, Stage, State};
 use crate::profile::{Catalogue, Chip, ProfileFile, Reading, Soc};
 use crate::units::Size;
 
@@ -72,8 +73,30 @@ pub trait Surroundings {
 pub struct Ended {
     /// As a whole.
     pub outcome: Outcome,
-    /// Whether the camera would boot the SD kernel again at the next power-on.
-    pub kernel_is_bootable: bool,
+    /// What the camera is to do next.
+    pub next: Next,
+}
+
+/// What the camera does after a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// It restarts, and boots its firmware.
+    Restart,
+    /// It would boot the SD kernel again, and has a firmware: it waits until the card is taken out.
+    WaitForCardOut,
+    /// Its firmware is not whole. It stays on; when it is switched on again with the card, the run
+    /// goes on.
+    StayOn,
+}
+
+impl Ended {
+    fn after(outcome: Outcome, kernels: Kernels) -> Self {
+        let next = match kernels {
+            Kernels::PutAway => Next::Restart,
+            Kernels::NoneFound => Next::WaitForCardOut,
+        };
+        Self { outcome, next }
+    }
 }
 
 /// Why a run stops.
@@ -147,6 +170,9 @@ pub fn run(
     let ended = match standing {
         Ok(Standing::ReadsOnly) => scene.only_read(config, catalogue),
         Ok(Standing::Begins(earlier)) => scene.begin(earlier, config, catalogue),
+        Ok(Standing::Interrupted(_)) if wants(&config, Mode::DryRun) => {
+            scene.refuse_and_wait(Problem::DryRunOfOpenRun {})
+        }
         Ok(Standing::Interrupted(state)) => scene.resume(*state, catalogue),
         // Whether the camera still starts without the card is not known.
         Err(problem) => scene.refuse_and_wait(problem),
@@ -156,6 +182,11 @@ pub fn run(
         peak_memory: scene.surroundings.peak_memory(),
     });
     ended
+}
+
+/// Whether the configuration can be read and asks for this.
+fn wants(config: &Result<Request, Stop>, mode: Mode) -> bool {
+    config.as_ref().is_ok_and(|request| request.mode == mode)
 }
 
 fn standing(card: &mut dyn Card, request: Option<&Request>) -> Result<Standing, Problem> {
@@ -186,7 +217,7 @@ impl Scene<'_, '_> {
     ) -> Ended {
         let names = kernels::names(catalogue.as_ref().ok());
         let put_away = kernels::put_away(self.card, &names, self.reporter);
-        let kernel_is_bootable = !matches!(put_away, Ok(Kernels::PutAway));
+        let kernels = *put_away.as_ref().unwrap_or(&Kernels::NoneFound);
         let result = match put_away {
             Ok(found) => {
                 if found == Kernels::NoneFound {
@@ -197,21 +228,17 @@ impl Scene<'_, '_> {
             }
             Err(problem) => Err(Stop::from(problem)),
         };
-        let outcome = conclude(result, self.reporter);
-        Ended {
-            outcome,
-            kernel_is_bootable,
-        }
+        Ended::after(conclude(result, self.reporter), kernels)
     }
 
     fn read_flash(&mut self, ready: &Ready) -> Result<Outcome, Stop> {
-        let (camera, prepared) = self.prepare(ready)?;
+        let (_, prepared) = self.prepare(ready)?;
         self.surroundings.before_operations();
         let began = self.surroundings.since_power_on();
         if prepared.request.mode == Mode::DryRun && !prepared.request.operations.is_empty() {
             return Ok(Outcome::DryRun);
         }
-        let outcome = self.make_backup(&camera, &prepared)?;
+        let outcome = self.make_backup(&prepared)?;
         self.end_phase(Phase::Execute, began);
         Ok(outcome)
     }
@@ -227,7 +254,7 @@ impl Scene<'_, '_> {
         let names = kernels::names(catalogue.as_ref().ok());
         let attempt = earlier.attempts + 1;
         if attempt > MOST_ATTEMPTS {
-            return self.give_up(None, MOST_ATTEMPTS, "verify the images", &names);
+            return self.give_up(None, Stage::Preparing.about_to(), &names);
         }
         let now = self.surroundings.since_power_on().as_nanos().to_le_bytes();
         let before = earlier.run.map(RunId::to_bytes).unwrap_or_default();
@@ -250,10 +277,7 @@ impl Scene<'_, '_> {
             Ok((operation, Left::Whole(outcome))) => {
                 self.finish(Some(operation), outcome, &names, journal, &copies)
             }
-            Ok((_, Left::Partial(outcome))) => Ended {
-                outcome,
-                kernel_is_bootable: true,
-            },
+            Ok((_, left)) => self.stay(left),
             Err(stop) => self.end_untouched(stop, Some(journal), &copies, &names),
         }
     }
@@ -267,18 +291,20 @@ impl Scene<'_, '_> {
         let (camera, prepared) = self.prepare(ready)?;
         self.surroundings.before_operations();
         let began = self.surroundings.since_power_on();
-        let saved = self.make_backup(&camera, &prepared)?;
+        let saved = self.make_backup(&prepared)?;
         let Some(rewrite) = &prepared.rewrite else {
             return Err(Stop::from(Problem::RewriteUnknownFirmware {}));
         };
         let operation = rewrite.plan.operation;
         self.reporter.report(&Event::OperationStarted(operation));
         let flash = self.flash.as_mut().map_err(|problem| problem.clone())?;
+        let serial = ready.catalogue.soc(&camera.facts.soc);
         let mut desk = rewriting::Desk {
             flash,
             card: self.card,
             journal,
             kernel_copies: copies,
+            serial: serial.and_then(|soc| serial_of(soc, self.chip)),
             surroundings: self.surroundings,
             reporter: self.reporter,
         };
@@ -303,8 +329,8 @@ impl Scene<'_, '_> {
         let names = kernels::names(Some(&catalogue));
         let attempt = state.attempts + 1;
         if attempt > MOST_ATTEMPTS {
-            let about_to = state.about_to();
-            return self.give_up(Some(state.journal), MOST_ATTEMPTS, about_to, &names);
+            let about_to = state.stage.about_to();
+            return self.give_up(Some(&mut state), about_to, &names);
         }
         self.reporter
             .report(&Event::Remark(Problem::Resumed { attempt }));
@@ -316,18 +342,12 @@ impl Scene<'_, '_> {
         }
         let operation = state.begun.as_ref().map(|begun| begun.operation.into());
         let mut copies = state.kernel_copies.clone();
-        let left = match state.stage {
-            Stage::Written => Ok(Left::Whole(Outcome::Success)),
-            _ => self.go_on(&mut state, &mut copies, operation, &catalogue),
-        };
+        let left = self.go_on(&mut state, &mut copies, operation, &catalogue);
         match left {
             Ok(Left::Whole(outcome)) => {
                 self.finish(operation, outcome, &names, state.journal, &copies)
             }
-            Ok(Left::Partial(outcome)) => Ended {
-                outcome,
-                kernel_is_bootable: true,
-            },
+            Ok(left) => self.stay(left),
             Err(problem) => self.refuse_and_wait(problem),
         }
     }
@@ -340,14 +360,9 @@ impl Scene<'_, '_> {
         catalogue: &Catalogue,
     ) -> Result<Left, Problem> {
         let (soc, chip) = find_chip(catalogue, self.chip)?;
-        if let Some(begun) = &state.begun
-            && (begun.soc != soc.name || begun.group != chip.group)
-        {
-            return Err(Problem::OtherCamera {
-                what: "chip group".to_owned(),
-                journal: begun.group.clone(),
-                found: chip.group.clone(),
-            });
+        let serial = serial_of(soc, self.chip);
+        if let Some(begun) = &state.begun {
+            is_this_camera(begun, (soc, chip), serial.as_deref())?;
         }
         let flash = self.flash.as_mut().map_err(|problem| problem.clone())?;
         let mut journal = state.journal.clone();
@@ -363,6 +378,7 @@ impl Scene<'_, '_> {
             card: self.card,
             journal: &mut journal,
             kernel_copies: copies,
+            serial,
             surroundings: self.surroundings,
             reporter: self.reporter,
         };
@@ -397,7 +413,7 @@ impl Scene<'_, '_> {
     }
 
     /// Makes the backup, if one is planned.
-    fn make_backup(&mut self, _: &Camera, prepared: &Prepared) -> Result<Outcome, Stop> {
+    fn make_backup(&mut self, prepared: &Prepared) -> Result<Outcome, Stop> {
         let Some(plan) = &prepared.backup else {
             return Ok(Outcome::NothingToDo);
         };
@@ -430,6 +446,20 @@ impl Scene<'_, '_> {
         Ok(outcome)
     }
 
+    /// Ends a run whose flash was not left whole.
+    fn stay(&mut self, left: Left) -> Ended {
+        match left {
+            Left::Whole(outcome) | Left::Partial(outcome) => Ended {
+                outcome,
+                next: Next::StayOn,
+            },
+            Left::Strange => Ended {
+                outcome: Outcome::Refused,
+                next: Next::WaitForCardOut,
+            },
+        }
+    }
+
     /// Puts the card in order after flash was left whole.
     fn finish(
         &mut self,
@@ -448,10 +478,7 @@ impl Scene<'_, '_> {
             self.card,
             self.reporter,
         );
-        Ended {
-            outcome,
-            kernel_is_bootable: kernels == Kernels::NoneFound,
-        }
+        Ended::after(outcome, kernels)
     }
 
     /// Ends a run that has changed nothing in flash.
@@ -465,50 +492,42 @@ impl Scene<'_, '_> {
         let outcome = conclude(Err(stop), self.reporter);
         match journal {
             Some(journal) => self.finish(None, outcome, names, journal, copies),
-            None => {
-                let put_away = kernels::put_away(self.card, names, self.reporter);
-                let kernel_is_bootable = !matches!(put_away, Ok(Kernels::PutAway));
-                if let Err(problem) = put_away {
-                    self.reporter.report(&Event::Failed(problem));
-                }
-                Ended {
-                    outcome,
-                    kernel_is_bootable,
-                }
-            }
+            None => Ended::after(outcome, self.put_away(names)),
         }
     }
 
-    /// S7: the run never gets to its end, so the camera stops trying.
-    fn give_up(
-        &mut self,
-        journal: Option<Journal>,
-        attempts: u32,
-        about_to: &str,
-        names: &[String],
-    ) -> Ended {
+    fn put_away(&mut self, names: &[String]) -> Kernels {
+        let put_away = kernels::put_away(self.card, names, self.reporter);
+        put_away.unwrap_or_else(|problem| {
+            self.reporter.report(&Event::Failed(problem));
+            Kernels::NoneFound
+        })
+    }
+
+    /// S7: the run never gets to its end, so the camera stops trying. The count begins anew only
+    /// when the kernel is put away for sure.
+    fn give_up(&mut self, open: Option<&mut State>, about_to: &str, names: &[String]) -> Ended {
         self.reporter
             .report(&Event::Refused(Problem::TooManyAttempts {
-                attempts,
+                attempts: MOST_ATTEMPTS,
                 last: about_to.to_owned(),
             }));
-        // An interrupted run can go on once the owner gives the kernel its name back.
-        let counted_anew = match journal {
-            Some(mut journal) => journal.append(self.card, &Record::Started { attempt: 0 }),
-            None => remove_journal(self.card),
+        let copies = open.as_ref().map(|state| state.kernel_copies.clone());
+        let removed = kernels::remove_copies(&copies.unwrap_or_default(), self.card);
+        let kernels = self.put_away(names);
+        let counted_anew = match (kernels, open) {
+            (Kernels::NoneFound, _) => Ok(()),
+            // An interrupted run can go on once the owner gives the kernel its name back.
+            (_, Some(state)) => {
+                let anew = Record::Started { attempt: 0 };
+                state.journal.append(self.card, &anew)
+            }
+            (_, None) => remove_journal(self.card),
         };
-        if let Err(problem) = counted_anew {
+        for problem in [removed.err(), counted_anew.err()].into_iter().flatten() {
             self.reporter.report(&Event::Failed(problem));
         }
-        let put_away = kernels::put_away(self.card, names, self.reporter);
-        let kernel_is_bootable = !matches!(put_away, Ok(Kernels::PutAway));
-        if let Err(problem) = put_away {
-            self.reporter.report(&Event::Failed(problem));
-        }
-        Ended {
-            outcome: Outcome::Refused,
-            kernel_is_bootable,
-        }
+        Ended::after(Outcome::Refused, kernels)
     }
 
     /// Leaves the SD kernel bootable, since the camera may have nothing else to boot.
@@ -516,7 +535,7 @@ impl Scene<'_, '_> {
         self.reporter.report(&Event::Refused(problem));
         Ended {
             outcome: Outcome::Refused,
-            kernel_is_bootable: true,
+            next: Next::WaitForCardOut,
         }
     }
 
@@ -532,6 +551,44 @@ impl Scene<'_, '_> {
     fn end_phase(&mut self, phase: Phase, began: Duration) {
         let duration = self.surroundings.since_power_on().saturating_sub(began);
         self.reporter.report(&Event::PhaseEnded { phase, duration });
+    }
+}
+
+/// What tells this chip from all others, if it has such registers: a digest, for it is nobody's
+/// business.
+fn serial_of(soc: &Soc, chip: &ChipEvidence) -> Option<String> {
+    let ChipEvidence::Registers(read) = chip else {
+        return None;
+    };
+    let values: Option<Vec<u32>> = soc.registers.serial.iter().map(|at| read(*at)).collect();
+    let values = values.filter(|values| values.iter().any(|value| *value != 0))?;
+    let bytes: Vec<u8> = values
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect();
+    let digest = Digest::of(&bytes).to_string();
+    digest.get(..16).map(str::to_owned)
+}
+
+/// Whether a journal was begun in this camera, as far as its chip tells.
+fn is_this_camera(
+    begun: &Begun,
+    (soc, chip): (&Soc, &Chip),
+    serial: Option<&str>,
+) -> Result<(), Problem> {
+    let other = |what: &str, journal: &str, found: &str| Problem::OtherCamera {
+        what: what.to_owned(),
+        journal: journal.to_owned(),
+        found: found.to_owned(),
+    };
+    if begun.soc != soc.name || begun.group != chip.group {
+        return Err(other("chip group", &begun.group, &chip.group));
+    }
+    match (&begun.serial, serial) {
+        (Some(journal), Some(found)) if journal != found => {
+            Err(other("chip's serial number (digest)", journal, found))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -594,19 +651,25 @@ fn read_config(card: &mut dyn Card, reporter: &mut dyn Reporter) -> Result<Reque
     Ok(request.value)
 }
 
-/// Puts away every SD kernel that any known U-Boot boots: for a run that died before its end, and
-/// may have done so already. One that was changing flash keeps its kernel: the next power-on goes
-/// on, and counts.
+/// What is left to do on the card when a run died before its end: every SD kernel that any known
+/// U-Boot boots is put away, unless flash was being changed. Then the next power-on goes on, and this
+/// one counts as one that did not.
 ///
 /// # Errors
 /// [`Problem::KernelNotPutAway`], [`Problem::KernelUnknown`], and the card's own.
-pub fn put_all_kernels_away(
-    card: &mut dyn Card,
-    reporter: &mut dyn Reporter,
-) -> Result<(), Problem> {
-    let state = journal::read(card)?.map(State::of);
-    if state.is_some_and(|state| state.stage < Stage::Closed) {
-        return Ok(());
+pub fn after_death(card: &mut dyn Card, reporter: &mut dyn Reporter) -> Result<(), Problem> {
+    let open = journal::read(card)?.map(State::of);
+    let open = open.filter(|state| (Stage::Writing..=Stage::Written).contains(&state.stage));
+    if let Some(mut state) = open {
+        let attempt = state.attempts + 1;
+        state.journal.append(card, &Record::Started { attempt })?;
+        if attempt < MOST_ATTEMPTS {
+            return Ok(());
+        }
+        reporter.report(&Event::Refused(Problem::TooManyAttempts {
+            attempts: attempt,
+            last: state.stage.about_to().to_owned(),
+        }));
     }
     let catalogue = with_card_profiles(card).ok();
     let names = kernels::names(catalogue.as_ref());

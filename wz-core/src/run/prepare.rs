@@ -7,15 +7,15 @@ use super::kernels::Copies;
 use super::rewriting::{KernelNames, Ready};
 use super::{FlashUnit, Stop};
 use crate::card::{Card, CardError, CardPath, EntryKind};
-use crate::config::{self, Mode, Request, Rewrite, SafetyBackup, SecondaryBackup};
+use crate::config::{self, Mode, Request, Rewrite, SafetyBackup, SecondaryBackup, SwitchScope};
 use crate::detect::Camera;
 use crate::event::{Event, Operation, Problem, Reporter};
 use crate::execute::{BlockMap, compare};
 use crate::flash::ReadFlash;
 use crate::plan::blocks::Work;
 use crate::plan::{
-    BackupPlan, CardSurvey, RewritePlan, Switch, plan_backup, plan_restore, plan_safety_backup,
-    plan_switch, primary_folder, secondary_folder, shelf, survey,
+    BackupPlan, CardSurvey, Draft, RewritePlan, Switch, plan_backup, plan_restore,
+    plan_safety_backup, plan_switch, primary_folder, secondary_folder, shelf, survey,
 };
 use crate::profile::{Catalogue, Soc};
 use crate::units::{Offset, Size};
@@ -53,27 +53,30 @@ pub(super) fn prepare(
     let parents =
         backup_parents(camera, secondary, card).map_err(|error| error.into_problem(card))?;
     let survey = survey(card, &parents).map_err(|error| error.into_problem(card))?;
-    let mut lines = Vec::new();
+    let (mut lines, mut problems) = (Vec::new(), Vec::new());
     let mut backup = None;
     if request.operations.contains(&Operation::Backup) {
-        let plan = plan_backup(camera, &survey, secondary)?;
-        lines.extend(plan.to_string().lines().map(str::to_owned));
-        backup = Some(plan);
+        match plan_backup(camera, &survey, secondary) {
+            Ok(plan) => {
+                lines.extend(plan.to_string().lines().map(str::to_owned));
+                backup = Some(plan);
+            }
+            Err(more) => problems.extend(more),
+        }
     }
     let mut ready = None;
     if let Some(rewrite) = &request.rewrite {
-        let plan = plan_rewrite(context, rewrite, card)?;
-        for remark in &plan.remarks {
-            reporter.report(&Event::Remark(remark.clone()));
+        let planned = plan_rewrite(context, rewrite, flash, card, reporter, &mut problems);
+        if let Some((plan, map)) = planned {
+            let page = flash.chip.geometry().page;
+            lines.extend(described(&plan, &map, page));
+            let rewrite = finish_rewrite(context, plan, map, card)?;
+            lines.extend(check_room(context, &survey, backup.as_ref(), &rewrite)?);
+            ready = Some(rewrite);
         }
-        let chip: &mut dyn ReadFlash = flash.chip;
-        let page = chip.geometry().page;
-        let map = compare(&plan, &BTreeSet::new(), chip, card, reporter)?;
-        lines.extend(described(&plan, &map, page));
-        let rewrite = finish_rewrite(context, plan, map, card)?;
-        let made = check_room(context, &survey, backup.as_ref(), &rewrite)?;
-        lines.extend(made);
-        ready = Some(rewrite);
+    }
+    if !problems.is_empty() {
+        return Err(Stop::Refused(problems));
     }
     reporter.report(&Event::Plan(lines));
     Ok(Prepared {
@@ -83,40 +86,80 @@ pub(super) fn prepare(
     })
 }
 
+/// The plan and what becomes of each block; none if anything speaks against it, all of which is
+/// added to `problems`.
 fn plan_rewrite(
     context: Context<'_>,
     rewrite: &Rewrite,
+    flash: &mut FlashUnit<'_>,
     card: &mut dyn Card,
-) -> Result<RewritePlan, Stop> {
-    let Context { camera, .. } = context;
-    match rewrite {
-        Rewrite::Restore => {
-            let chosen = chosen_partitions(context, card)?;
-            let shelf = look(&CardPath::restore().join(camera.firmware_name()), card)?;
-            Ok(plan_restore(camera, &chosen, &shelf)?)
+    reporter: &mut dyn Reporter,
+    problems: &mut Vec<Problem>,
+) -> Option<(RewritePlan, BlockMap)> {
+    let Draft {
+        plan,
+        problems: found,
+    } = match draft(context, rewrite, card) {
+        Ok(draft) => draft,
+        Err(more) => {
+            problems.extend(more);
+            return None;
         }
-        Rewrite::Switch { next, scope } => {
-            let shelf = look(&CardPath::restore().join(next.as_str()), card)?;
-            let switch = Switch {
-                soc: context.soc,
-                firmwares: context.catalogue.firmwares(&context.soc.name),
-                next: next.as_str(),
-                scope: *scope,
-            };
-            Ok(plan_switch(camera, switch, &shelf, card)?)
+    };
+    problems.extend(found);
+    for remark in &plan.remarks {
+        reporter.report(&Event::Remark(remark.clone()));
+    }
+    let chip: &mut dyn ReadFlash = flash.chip;
+    match compare(&plan, &BTreeSet::new(), chip, card, reporter) {
+        Ok(map) if problems.is_empty() => Some((plan, map)),
+        Ok(_) => None,
+        Err(more) => {
+            problems.extend(more);
+            None
         }
     }
 }
 
-fn look(folder: &CardPath, card: &mut dyn Card) -> Result<shelf::Shelf, Problem> {
-    shelf::shelf(card, folder).map_err(|error| error.into_problem(card))
+fn draft(
+    context: Context<'_>,
+    rewrite: &Rewrite,
+    card: &mut dyn Card,
+) -> Result<Draft, Vec<Problem>> {
+    let Context { camera, .. } = context;
+    let chips = context.catalogue.all_chips();
+    let (next, scope) = match rewrite {
+        Rewrite::Restore => (camera.firmware_name(), SwitchScope::Working),
+        Rewrite::Switch { next, scope } => (next.as_str(), *scope),
+    };
+    let target = Switch {
+        soc: context.soc,
+        firmwares: context.catalogue.firmwares(&context.soc.name),
+        next,
+        scope,
+        group: &camera.facts.group,
+        chips: &chips,
+    };
+    let shelf = shelf::shelf(card, &CardPath::restore().join(next));
+    let shelf = shelf.map_err(|error| vec![error.into_problem(card)])?;
+    match rewrite {
+        Rewrite::Restore => {
+            let chosen = chosen_partitions(context, card)?;
+            plan_restore(camera, target, &chosen, &shelf, card)
+        }
+        Rewrite::Switch { .. } => plan_switch(camera, target, &shelf, card),
+    }
 }
 
 /// What `restore/<firmware>.conf` says.
-fn chosen_partitions(context: Context<'_>, card: &mut dyn Card) -> Result<Vec<String>, Stop> {
+fn chosen_partitions(
+    context: Context<'_>,
+    card: &mut dyn Card,
+) -> Result<Vec<String>, Vec<Problem>> {
+    let one = |problem| vec![problem];
     let facts = &context.camera.facts;
     let Some(name) = &facts.firmware else {
-        return Err(Stop::from(Problem::RewriteUnknownFirmware {}));
+        return Err(one(Problem::RewriteUnknownFirmware {}));
     };
     let firmware = context.catalogue.firmware(&context.soc.name, name);
     let layout = facts
@@ -124,19 +167,22 @@ fn chosen_partitions(context: Context<'_>, card: &mut dyn Card) -> Result<Vec<St
         .as_ref()
         .and_then(|layout| firmware?.layout(layout));
     let (Some(firmware), Some(layout)) = (firmware, layout) else {
-        return Err(Stop::from(Problem::RewriteUnknownLayout {
+        return Err(one(Problem::RewriteUnknownLayout {
             firmware: name.clone(),
         }));
     };
     let path = CardPath::restore().join(&format!("{name}.conf"));
     let bytes = card
         .read(&path, config::LIMIT)
-        .map_err(|error| error.into_problem(card))?;
-    let bytes = bytes.ok_or_else(|| Problem::ConfigMissing {
-        file: path.to_string(),
+        .map_err(|error| one(error.into_problem(card)))?;
+    let bytes = bytes.ok_or_else(|| {
+        one(Problem::ConfigMissing {
+            file: path.to_string(),
+        })
     })?;
     let conf = config::read_restore(path.as_str(), &bytes, firmware, layout)?;
-    let choice = config::choose(path.as_str(), &context.request.restore_boot, &conf.value)?;
+    let choice = config::choose(path.as_str(), &context.request.restore_boot, &conf.value);
+    let choice = choice.map_err(one)?;
     Ok(choice.partitions)
 }
 

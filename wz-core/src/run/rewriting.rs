@@ -16,7 +16,9 @@ use crate::config::{self, Key, SafetyBackup, WhenImagesFail};
 use crate::detect::Camera;
 use crate::event::{Event, Operation, Outcome, Phase, Problem, Reporter, Step, in_step};
 use crate::execute::safety::safety_copy;
-use crate::execute::{BlockMap, Expected, Rewrite, Tools, check, compare, rewrite};
+use crate::execute::{
+    BlockMap, BlockPlan, Expected, Rewrite, Stopped, Tools, check, compare, rewrite,
+};
 use crate::flash::Flash;
 use crate::image::check::Content;
 use crate::journal::{
@@ -35,6 +37,8 @@ pub(super) enum Left {
     Whole(Outcome),
     /// Neither. The next power-on goes on, so the SD kernel has to stay.
     Partial(Outcome),
+    /// It is not the flash that the journal is about, or nobody can tell. Nothing was changed.
+    Strange,
 }
 
 /// A plan with everything that has to be known before flash is changed.
@@ -53,6 +57,8 @@ pub(super) struct Desk<'a, 'b> {
     pub(super) journal: &'a mut Journal,
     /// Copies of the SD kernel that were made for this run.
     pub(super) kernel_copies: &'a mut Vec<String>,
+    /// What tells the camera's chip from all others, if it says so.
+    pub(super) serial: Option<String>,
     pub(super) surroundings: &'a mut dyn Surroundings,
     pub(super) reporter: &'a mut dyn Reporter,
 }
@@ -136,6 +142,7 @@ fn commit(
         })?;
     let targets = target_records(&ready.plan);
     let begun = Begun {
+        serial: desk.serial.clone(),
         operation: ready.plan.operation.into(),
         from: ready.plan.from.clone(),
         to: ready.plan.to.clone(),
@@ -191,10 +198,20 @@ fn write(job: Job<'_>, map: &BlockMap, in_flight: &BTreeSet<u32>, desk: &mut Des
         in_flight,
     };
     let (outcome, announced) = timed(work, desk);
-    let outcome = outcome.and_then(|()| desk.journal.append(desk.card, &Record::Written));
     match outcome {
-        Ok(()) => Left::Whole(Outcome::Success),
-        Err(problem) => {
+        Ok(()) => match desk.journal.append(desk.card, &Record::Written) {
+            Ok(()) => Left::Whole(Outcome::Success),
+            // Flash is whole all the same: there is nothing to go back from.
+            Err(problem) => {
+                desk.reporter.report(&Event::Failed(problem));
+                Left::Whole(Outcome::Incomplete)
+            }
+        },
+        Err(Stopped::Card(problem)) => {
+            desk.reporter.report(&Event::Failed(problem));
+            Left::Partial(Outcome::Failed)
+        }
+        Err(Stopped::Work(problem)) => {
             desk.reporter.report(&Event::Failed(problem));
             let in_doubt = in_flight.union(&announced).copied().collect();
             go_back(job, &in_doubt, desk)
@@ -203,7 +220,7 @@ fn write(job: Job<'_>, map: &BlockMap, in_flight: &BTreeSet<u32>, desk: &mut Des
 }
 
 /// Rewrites, and tells how long it took. Also: the blocks that were announced last.
-fn timed(work: Rewrite<'_>, desk: &mut Desk<'_, '_>) -> (Result<(), Problem>, BTreeSet<u32>) {
+fn timed(work: Rewrite<'_>, desk: &mut Desk<'_, '_>) -> (Result<(), Stopped>, BTreeSet<u32>) {
     let began = desk.surroundings.since_power_on();
     let surroundings = &*desk.surroundings;
     let now = || surroundings.since_power_on();
@@ -267,7 +284,10 @@ fn write_back(
     let back = back_plan(job.plan, safety, desk.flash.device.whole.size)?;
     let chip: &mut dyn Flash = desk.flash.chip;
     let map = compare(&back, in_flight, chip, desk.card, desk.reporter)?;
-    is_this_flash(&back, &map, job.crcs, in_flight).map_err(one)?;
+    let strangers = strangers(&map, job.crcs, in_flight);
+    if !strangers.is_empty() && desk.serial.is_none() {
+        return Err(one(other_flash(&back, &strangers, map.erase_block)));
+    }
     desk.journal
         .append(desk.card, &Record::RollingBack)
         .map_err(one)?;
@@ -276,7 +296,7 @@ fn write_back(
         map: &map,
         in_flight,
     };
-    timed(work, desk).0.map_err(one)
+    timed(work, desk).0.map_err(|stopped| vec![stopped.into()])
 }
 
 /// The old content of everything that `plan` touches.
@@ -312,26 +332,25 @@ fn back_plan(
     })
 }
 
-/// Whether flash holds, in every block that was not in flight, what was there before or what was to
-/// be written: another camera's does not.
-fn is_this_flash(
-    plan: &RewritePlan,
-    map: &BlockMap,
-    crcs: &[Crc],
-    in_flight: &BTreeSet<u32>,
-) -> Result<(), Problem> {
-    let is_strange = |(block, crc): &(&crate::execute::BlockPlan, &Crc)| {
+/// The blocks that hold neither what was there before nor what was to be written, and were not in
+/// flight: another camera's do.
+fn strangers(map: &BlockMap, crcs: &[Crc], in_flight: &BTreeSet<u32>) -> BTreeSet<u32> {
+    let is_strange = |(block, crc): &(&BlockPlan, &Crc)| {
         !in_flight.contains(&block.block) && block.old != crc.old && block.old != crc.new
     };
-    match map.blocks.iter().zip(crcs).find(is_strange) {
-        None => Ok(()),
-        Some((block, _)) => {
-            let at = Offset::bytes(u64::from(block.block) * map.erase_block.get());
-            Err(Problem::OtherFlash {
-                partition: plan.partition_at(at).to_owned(),
-                at,
-            })
-        }
+    let pairs = map.blocks.iter().zip(crcs);
+    pairs
+        .filter(is_strange)
+        .map(|(block, _)| block.block)
+        .collect()
+}
+
+fn other_flash(plan: &RewritePlan, blocks: &BTreeSet<u32>, erase_block: Size) -> Problem {
+    let first = blocks.first().copied().unwrap_or_default();
+    let at = Offset::bytes(u64::from(first) * erase_block.get());
+    Problem::OtherFlash {
+        partition: plan.partition_at(at).to_owned(),
+        at,
     }
 }
 
@@ -346,7 +365,7 @@ pub(super) fn resume(state: &State, names: &KernelNames<'_>, desk: &mut Desk<'_,
         Ok(plan) => plan,
         Err(problem) => {
             desk.reporter.report(&Event::Refused(problem));
-            return Left::Partial(Outcome::Refused);
+            return Left::Strange;
         }
     };
     let unit = Size::bytes(desk.flash.chip.geometry().erase_block.get());
@@ -364,17 +383,25 @@ pub(super) fn resume(state: &State, names: &KernelNames<'_>, desk: &mut Desk<'_,
         roll_back,
         crcs: &state.crcs,
     };
-    if state.stage == Stage::RollingBack {
-        return go_back(job, &in_flight, desk);
+    match state.stage {
+        Stage::RollingBack => return go_back(job, &in_flight, desk),
+        Stage::Written => return is_done(&plan, &state.crcs, desk),
+        Stage::Preparing | Stage::Writing | Stage::Closed => {}
     }
     let chip: &mut dyn Flash = desk.flash.chip;
     let compared = compare(&plan, &in_flight, chip, desk.card, desk.reporter);
     match compared {
-        Ok(map) => match is_this_flash(&plan, &map, &state.crcs, &in_flight) {
-            Ok(()) => write(job, &map, &in_flight, desk),
-            Err(problem) => {
+        Ok(map) => match strangers(&map, &state.crcs, &in_flight) {
+            blocks if blocks.is_empty() => write(job, &map, &in_flight, desk),
+            // It is this camera, and its firmware has run meanwhile.
+            blocks if desk.serial.is_some() => {
+                let in_doubt: BTreeSet<u32> = in_flight.union(&blocks).copied().collect();
+                write(job, &map, &in_doubt, desk)
+            }
+            blocks => {
+                let problem = other_flash(&plan, &blocks, map.erase_block);
                 desk.reporter.report(&Event::Refused(problem));
-                Left::Partial(Outcome::Refused)
+                Left::Strange
             }
         },
         Err(problems) => {
@@ -384,6 +411,36 @@ pub(super) fn resume(state: &State, names: &KernelNames<'_>, desk: &mut Desk<'_,
             go_back(job, &in_flight, desk)
         }
     }
+}
+
+/// Whether flash holds all that was written: the card may be in another camera by now.
+fn is_done(plan: &RewritePlan, crcs: &[Crc], desk: &mut Desk<'_, '_>) -> Left {
+    let chip: &mut dyn Flash = desk.flash.chip;
+    match holds(plan, crcs, chip) {
+        Ok(()) => Left::Whole(Outcome::Success),
+        Err(problems) => {
+            for problem in problems {
+                desk.reporter.report(&Event::Refused(problem));
+            }
+            Left::Strange
+        }
+    }
+}
+
+fn holds(plan: &RewritePlan, crcs: &[Crc], flash: &mut dyn Flash) -> Result<(), Vec<Problem>> {
+    let erase_block = flash.geometry().erase_block;
+    let mut bytes = vec![0; erase_block.as_usize()];
+    for (block, crc) in plan.blocks(erase_block)?.into_iter().zip(crcs) {
+        let at = Offset::bytes(u64::from(block) * erase_block.get());
+        flash
+            .read(at, &mut bytes)
+            .map_err(|error| vec![error.into_read_problem()])?;
+        if crc32fast::hash(&bytes) != crc.new {
+            let partition = plan.partition_at(at).to_owned();
+            return Err(vec![Problem::OtherFlash { partition, at }]);
+        }
+    }
+    Ok(())
 }
 
 /// The plan in the journal, if it is for this camera.
@@ -466,7 +523,8 @@ pub(super) fn finish(
     reporter: &mut dyn Reporter,
 ) -> (Outcome, kernels::Kernels) {
     let mut problems = Vec::new();
-    if operation == Some(Operation::SwitchFirmware) && outcome == Outcome::Success {
+    let is_new = matches!(outcome, Outcome::Success | Outcome::Incomplete);
+    if operation == Some(Operation::SwitchFirmware) && is_new {
         problems.extend(switch_off(Key::SwitchFirmware, card, reporter).err());
     }
     problems.extend(journal::discard(journal, card).err());

@@ -56,6 +56,10 @@ code = "locked"
 secure_boot = true
 boot_contains = "LOCKED MODEL"
 
+[[detect.model]]
+code = "open"
+boot_contains = "ALPHA U-Boot"
+
 [pending_upgrade]
 offset = "0x7A000"
 size = "24K"

@@ -2,6 +2,7 @@
 
 use rstest::rstest;
 use wz_core::event::Outcome;
+use wz_core::run::Next;
 
 use crate::world::{
     BLOCK, Bench, Booted, Files, PAGE, RESTORE, TO_ALPHA, TO_BETA, alpha, alpha_over, beta,
@@ -202,7 +203,7 @@ fn refused(old: &[u8], files: &Files) -> Vec<String> {
         found, before,
         "the card is as it was but for the kernel's name"
     );
-    assert!(!told.ended.kernel_is_bootable);
+    assert_eq!(told.ended.next, Next::Restart);
     told.codes("refusals")
 }
 
@@ -227,9 +228,9 @@ fn to_beta() -> Files {
 #[case::too_long(to_beta().with_image("beta", "boot", &noise(1, 48 * 1024 + 1)), &["WZ-0507"])]
 #[case::empty(to_beta().with_image("beta", "boot", b""), &["WZ-0502"])]
 #[case::stock_under_another_name(
-    Files::new(TO_BETA).with_image("beta", "firmware", &other_alpha().flash), &["WZ-0509"]
+    Files::new(TO_BETA).with_image("beta", "firmware", &other_alpha().flash), &["WZ-0509", "WZ-0508"]
 )]
-#[case::random(Files::new(TO_BETA).with_image("beta", "firmware", &noise(5, 100 * 1024)), &["WZ-0509"])]
+#[case::random(Files::new(TO_BETA).with_image("beta", "firmware", &noise(5, 100 * 1024)), &["WZ-0509", "WZ-0508", "WZ-0508"])]
 #[case::cut_short(
     Files::new(TO_BETA).with_image("beta", "firmware", &beta().flash[..160 * 1024 + 777]), &["WZ-0508"]
 )]

@@ -14,7 +14,7 @@ use wz_core::flash::{FileSystem, FileSystems, Flash, Geometry, SimNor};
 use wz_core::image::sha256sum::Digest;
 use wz_core::image::uimage::{self, Arch, Compression, Header, Kind, Os};
 use wz_core::report::Record;
-use wz_core::run::{ChipEvidence, Ended, FlashUnit, Surroundings, run};
+use wz_core::run::{ChipEvidence, Ended, FlashUnit, Next, Surroundings, run};
 use wz_core::sim::{Power, Trace};
 use wz_core::units::{Offset, Region, Size};
 
@@ -506,7 +506,7 @@ impl Bench {
 
     pub fn assert_done(&self, told: &Told, wanted: &[u8], name: &'static str) {
         assert_eq!(told.ended.outcome, Outcome::Success, "{}", told.text());
-        assert!(!told.ended.kernel_is_bootable);
+        assert_eq!(told.ended.next, Next::Restart);
         self.assert_holds(wanted);
         assert!(!self.flash.has_marginal_cells());
         assert_eq!(self.boots(), Booted::Firmware(name));
