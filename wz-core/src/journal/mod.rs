@@ -17,7 +17,9 @@ mod state;
 
 use std::io::Write;
 
-use crate::card::{Card, CardError, CardOperation, CardPath, SECTOR, rename_for_good};
+use crate::card::{
+    Card, CardError, CardOperation, CardPath, SECTOR, remove_for_good, rename_for_good,
+};
 use crate::event::Problem;
 use crate::units::Size;
 
@@ -130,9 +132,7 @@ impl Journal {
 /// The card's own.
 pub fn discard(mut journal: Journal, card: &mut dyn Card) -> Result<(), Problem> {
     journal.append(card, &Record::Closed)?;
-    card.remove_file(&CardPath::journal())
-        .and_then(|()| card.sync())
-        .map_err(|error| error.into_problem(card))
+    remove_for_good(card, &CardPath::journal()).map_err(|error| error.into_problem(card))
 }
 
 /// Reads the journal on the card, past every cache; none if there is none.
