@@ -45,7 +45,7 @@ pub struct Tools<'a> {
     pub reporter: &'a mut dyn Reporter,
     /// The time since power-on.
     pub now: &'a dyn Fn() -> Duration,
-    /// The blocks that were announced last.
+    /// The blocks that were announced last, and may hold anything.
     pub announced: BTreeSet<u32>,
 }
 
