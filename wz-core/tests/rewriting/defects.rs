@@ -4,10 +4,10 @@ use rstest::rstest;
 use wz_core::card::{Card, CardPath, SimCard, SimFault};
 use wz_core::event::{Outcome, Problem};
 use wz_core::flash::Fault;
-use wz_core::sim::Did;
+use wz_core::sim::{Cut, Did};
 use wz_core::units::{Offset, Size};
 
-use crate::cases::{Case, alpha_to_beta, beta_to_alpha, restore};
+use crate::cases::{Case, alpha_to_beta, beta_to_alpha, is_change, restore};
 use crate::world::{BLOCK, Bench, Booted, Files, RESTORE, TO_BETA, Told, alpha, beta, other_alpha};
 
 const ALL: &str = "wz_flash-helper/backup/alpha/0001/alpha_tiny_all.bin";
@@ -84,6 +84,37 @@ fn a_stuck_bit_in_the_boot_loader_brings_the_old_one_back_at_once_and_then_the_r
         .collect();
     assert_eq!(erases.iter().filter(|block| **block == 0).count(), 4);
     assert!(*erases.last().unwrap() > case.guard / BLOCK);
+}
+
+/// What the blocks held is in the journal, and told from another camera's flash by it. A read that
+/// was wrong when that was written down would keep an interrupted run from ever going on.
+#[test]
+fn after_a_read_that_was_wrong_once_an_interrupted_run_comes_to_its_end() {
+    for case in [restore(), alpha_to_beta(), beta_to_alpha()] {
+        let trace = case.whole_run();
+        let first = trace
+            .iter()
+            .position(|did| matches!(did, Did::Erased(_)))
+            .unwrap();
+        let reads = trace[..first]
+            .iter()
+            .filter(|did| matches!(did, Did::ReadFlash(_)))
+            .count();
+        let changes = trace[..first].iter().filter(|did| is_change(did)).count();
+        assert!(reads > 50, "{reads}");
+        for nth in 1..=reads as u64 {
+            let mut bench = case.bench();
+            bench.flash.break_it(Fault::FlipsOnRead { nth });
+            bench.power.fail_after(changes as u64 + 8, Cut::NotStarted);
+            bench.run();
+            bench.switch_on();
+            bench.run();
+            let flash = bench.flash.content();
+            let what = format!("{}, read {nth}", case.name);
+            assert!(*flash == case.old.flash || *flash == case.wanted, "{what}");
+            assert!(matches!(bench.boots(), Booted::Firmware(_)), "{what}");
+        }
+    }
 }
 
 #[test]
