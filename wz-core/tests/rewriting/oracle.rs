@@ -105,19 +105,16 @@ fn unread_images(before: &[Did], images: &[(String, usize)]) -> Vec<String> {
 /// The image of the whole chip: written, synced, read back, given its name, synced.
 fn safety_backup(before: &[Did]) -> Option<String> {
     let is_image = |file: &str| file.ends_with("_all.bin") && file.contains("/backup/");
-    let steps: [fn(&Did, &dyn Fn(&str) -> bool) -> bool; 5] = [
-        |did, is| matches!(did, Did::Finished(file) if is(file)),
-        |did, _| *did == Did::Synced,
-        |did, is| matches!(did, Did::ReadBack(file) if is(file)),
-        |did, _| matches!(did, Did::Renamed { from, .. } if from.ends_with(".partial")),
-        |did, _| *did == Did::Synced,
-    ];
-    let mut waiting = steps.into_iter().peekable();
-    for did in before {
-        waiting.next_if(|step| step(did, &is_image));
-    }
-    let is_missing = waiting.peek().is_some();
-    is_missing.then(|| "flash changes before the safety backup was read back".to_owned())
+    let is_step = |step: usize, did: &Did| match (step, did) {
+        (0, Did::Finished(file)) | (2, Did::ReadBack(file)) => is_image(file),
+        (3, Did::Renamed { from, .. }) => from.ends_with(".partial"),
+        (1 | 4, Did::Synced) => true,
+        _ => false,
+    };
+    let done = before
+        .iter()
+        .fold(0, |step, did| step + usize::from(is_step(step, did)));
+    (done < 5).then(|| "flash changes before the safety backup was read back".to_owned())
 }
 
 /// The configuration is edited, the run declared over and kernels put away behind the last change.
