@@ -263,3 +263,21 @@ pub fn rename_for_good(
     let lost = io::Error::other("the card has lost the new name");
     Err(CardError::new(CardOperation::Rename, from, lost))
 }
+
+/// Removes a file, and looks whether the card has done so.
+///
+/// # Errors
+/// When there is no such file, or the card is read-only or gone, or still has the file.
+pub fn remove_for_good(card: &mut dyn Card, file: &CardPath) -> Result<(), CardError> {
+    card.remove_file(file)?;
+    card.sync()?;
+    let entries = card.entries(&file.parent())?.unwrap_or_default();
+    let is_it = |entry: &Entry| entry.name.eq_ignore_ascii_case(file.name());
+    match entries.iter().any(is_it) {
+        false => Ok(()),
+        true => {
+            let kept = io::Error::other("the card has kept the file");
+            Err(CardError::new(CardOperation::Remove, file, kept))
+        }
+    }
+}

@@ -711,7 +711,7 @@ problems! {
 
     /// Flash gives different content each time it is read.
     FlashUnsteady = 717 { first: String, second: String }
-        "Flash does not read the same twice: its checksum was {first}, then {second}"
+        "Flash does not read the same twice: first {first}, then {second}"
         => "Nothing was written. Check the power supply and run again; if it stays, the chip is worn out.";
 
     /// The record of the run on the card cannot be kept.

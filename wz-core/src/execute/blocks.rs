@@ -57,8 +57,8 @@ impl Goal<'_> {
     /// [`Problem::FlashDiffers`], [`Problem::FlashRead`].
     pub fn check(&self, tries: u32, flash: &mut dyn ReadFlash) -> Result<(), Problem> {
         let found = self.read(flash)?;
-        let differs = |(found, wanted): (&u8, &u8)| found != wanted;
-        match found.iter().zip(self.wanted).position(|pair| differs(pair)) {
+        let mut pairs = found.iter().zip(self.wanted);
+        match pairs.position(|(found, wanted)| found != wanted) {
             None => Ok(()),
             Some(at) => Err(Problem::FlashDiffers {
                 partition: self.partition.to_owned(),

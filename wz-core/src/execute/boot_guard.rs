@@ -207,9 +207,13 @@ fn go_back(work: Rewrite<'_>, parts: &[Part], problem: Problem, tools: &mut Tool
         .map(|part| (goal(work, part.block, &part.old), Action::EraseProgram))
         .collect();
     match reach(&goals, tools.flash, tools.alive) {
-        Ok(()) => Problem::BootRestored {
-            why: problem.what(),
-        },
+        Ok(()) => {
+            // What is whole must not be opened again by whoever writes the rest back.
+            tools.announced.clear();
+            Problem::BootRestored {
+                why: problem.what(),
+            }
+        }
         Err(_) => Problem::BootBroken {
             why: problem.what(),
         },

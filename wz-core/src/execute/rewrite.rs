@@ -47,7 +47,7 @@ pub struct Tools<'a> {
     pub now: &'a dyn Fn() -> Duration,
     /// Tells the watchdog that all is well, where nothing is reported.
     pub alive: &'a dyn Fn(),
-    /// The blocks that were announced last.
+    /// The blocks that were announced last, and may hold anything.
     pub announced: BTreeSet<u32>,
 }
 

@@ -3,6 +3,8 @@
 use sha2::{Digest as _, Sha256};
 
 use super::backup::backup;
+use super::compare::BlockMap;
+use super::compose::region_of;
 use super::verify::{Expected, check};
 use crate::card::{Card, CardError, CardPath, EntryKind};
 use crate::event::{Event, Problem, Reporter, SavedFolder, Step, in_step};
@@ -12,24 +14,23 @@ use crate::journal::SafetyCopy;
 use crate::plan::BackupPlan;
 use crate::units::{Offset, Region, Size};
 
-/// How much of flash is read at a time.
-const CHUNK: Size = Size::kib(64);
-
 /// Finds a backup of what is in flash now, and verifies it, or makes one. `folder` is where the
-/// backups of this firmware are, `name` that of the image of the whole chip.
+/// backups of this firmware are, `name` that of the image of the whole chip. `compared` is what was
+/// decided from an earlier read.
 ///
 /// # Errors
 /// When the card fails, or flash does not read the same twice.
 pub fn safety_copy(
     plan: &BackupPlan,
     (folder, name): (&CardPath, &str),
+    compared: &BlockMap,
     flash: &mut dyn ReadFlash,
     file_systems: &mut dyn FileSystems,
     card: &mut dyn Card,
     reporter: &mut dyn Reporter,
 ) -> Result<SafetyCopy, Problem> {
     let (digest, found) = in_step(reporter, Step::FindBackup, |reporter| {
-        let digest = digest_of(flash, reporter)?;
+        let digest = digest_of(flash, compared, reporter)?;
         let found = find(folder, name, digest, flash.geometry().size, card, reporter)?;
         Ok::<_, Problem>((digest, found))
     })?;
@@ -55,24 +56,37 @@ fn image_in(folders: &[SavedFolder], name: &str, digest: Digest) -> Result<CardP
         (Some(saved), Some(file)) if file.sha256 == digest.to_string() => {
             Ok(CardPath::root().join(&saved.folder).join(name))
         }
-        (_, file) => Err(Problem::FlashUnsteady {
-            first: digest.to_string(),
-            second: file.map(|file| file.sha256.clone()).unwrap_or_default(),
-        }),
+        (_, file) => {
+            let second = file.map(|file| file.sha256.as_str()).unwrap_or_default();
+            Err(Problem::FlashUnsteady {
+                first: format!("SHA-256 {digest}"),
+                second: format!("SHA-256 {second}"),
+            })
+        }
     }
 }
 
-fn digest_of(flash: &mut dyn ReadFlash, reporter: &mut dyn Reporter) -> Result<Digest, Problem> {
+/// The hash of the whole chip; every block has to read as it did when it was compared.
+fn digest_of(
+    flash: &mut dyn ReadFlash,
+    compared: &BlockMap,
+    reporter: &mut dyn Reporter,
+) -> Result<Digest, Problem> {
     let chip = flash.geometry().whole();
     let mut hash = Sha256::new();
     let mut at = Offset::ZERO;
-    let mut buffer = vec![0; CHUNK.as_usize()];
-    while let Some(part) = Region::new(at, CHUNK).overlap(&chip) {
+    let mut buffer = vec![0; compared.erase_block.as_usize()];
+    let mut known = compared.blocks.iter().peekable();
+    while let Some(part) = Region::new(at, compared.erase_block).overlap(&chip) {
         let bytes = &mut buffer[..part.size.as_usize()];
         flash
             .read(at, bytes)
             .map_err(FlashError::into_read_problem)?;
         hash.update(&*bytes);
+        let place = |block: u32| region_of(block, compared.erase_block).offset;
+        if let Some(block) = known.next_if(|block| place(block.block) == at) {
+            reads_as_before(at, block.old, crc32fast::hash(bytes))?;
+        }
         at = part.end();
         reporter.report(&Event::Progress {
             done: at - Offset::ZERO,
@@ -80,6 +94,16 @@ fn digest_of(flash: &mut dyn ReadFlash, reporter: &mut dyn Reporter) -> Result<D
         });
     }
     Ok(Digest::new(hash.finalize().into()))
+}
+
+fn reads_as_before(at: Offset, first: u32, second: u32) -> Result<(), Problem> {
+    match first == second {
+        true => Ok(()),
+        false => Err(Problem::FlashUnsteady {
+            first: format!("CRC-32 {first:08x} in the block at {at}"),
+            second: format!("{second:08x}"),
+        }),
+    }
 }
 
 /// A finished backup whose hash says that it is what is in flash, and which the card really holds.

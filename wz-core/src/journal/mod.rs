@@ -17,7 +17,9 @@ mod state;
 
 use std::io::Write;
 
-use crate::card::{Card, CardError, CardOperation, CardPath, SECTOR, rename_for_good};
+use crate::card::{
+    Card, CardError, CardOperation, CardPath, SECTOR, remove_for_good, rename_for_good,
+};
 use crate::event::Problem;
 use crate::units::Size;
 
@@ -147,9 +149,7 @@ pub fn discard(mut journal: Journal, card: &mut dyn Card) -> Result<(), Problem>
 fn remove(card: &mut dyn Card) -> Result<(), CardError> {
     match is_there(card)? {
         false => Ok(()),
-        true => card
-            .remove_file(&CardPath::journal())
-            .and_then(|()| card.sync()),
+        true => remove_for_good(card, &CardPath::journal()),
     }
 }
 

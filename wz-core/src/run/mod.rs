@@ -9,7 +9,7 @@ mod rewriting;
 
 use std::time::Duration;
 
-use crate::card::{Card, CardError, CardPath, Entry, EntryKind};
+use crate::card::{Card, CardError, CardPath, Entry, EntryKind, remove_for_good};
 use crate::config::{self, Mode, Request};
 use crate::detect::{self, Camera, Detected, FlashDevice, Manual};
 use crate::event::{Event, Operation, Outcome, Phase, Problem, Reporter, Verdict};
@@ -593,9 +593,7 @@ fn is_this_camera(
 }
 
 fn remove_journal(card: &mut dyn Card) -> Result<(), Problem> {
-    card.remove_file(&CardPath::journal())
-        .and_then(|()| card.sync())
-        .map_err(|error| error.into_problem(card))
+    remove_for_good(card, &CardPath::journal()).map_err(|error| error.into_problem(card))
 }
 
 fn conclude(result: Result<Outcome, Stop>, reporter: &mut dyn Reporter) -> Outcome {

@@ -76,7 +76,7 @@ pub(super) fn carry_out(
         return Ok(Left::Whole(Outcome::Success));
     }
     let safety = match ready.safety_backup {
-        SafetyBackup::Make => Some(make_safety_copy(camera, desk)?),
+        SafetyBackup::Make => Some(make_safety_copy(&ready.map, camera, desk)?),
         SafetyBackup::Skip => None,
     };
     copy_kernels(&ready.copies, desk)?;
@@ -102,13 +102,18 @@ fn copy_kernels(copies: &Copies, desk: &mut Desk<'_, '_>) -> Result<(), Problem>
     Ok(())
 }
 
-fn make_safety_copy(camera: &Camera, desk: &mut Desk<'_, '_>) -> Result<SafetyCopy, Problem> {
+fn make_safety_copy(
+    compared: &BlockMap,
+    camera: &Camera,
+    desk: &mut Desk<'_, '_>,
+) -> Result<SafetyCopy, Problem> {
     let survey = survey(desk.card, &[primary_folder(camera)])
         .map_err(|error| error.into_problem(desk.card))?;
     let plan = plan_safety_backup(camera, &survey).map_err(first)?;
     let copy = safety_copy(
         &plan,
         (&primary_folder(camera), &whole_chip_image(camera)),
+        compared,
         desk.flash.chip,
         desk.flash.file_systems,
         desk.card,

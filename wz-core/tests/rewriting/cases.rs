@@ -99,6 +99,17 @@ impl Case {
         entries
     }
 
+    /// The camera after power failed when so many blocks had been erased.
+    pub fn cut_after_erases(&self, erases: usize) -> Bench {
+        let trace = self.whole_run();
+        let changes = trace.iter().filter(|did| is_change(did));
+        let mut erased = changes
+            .enumerate()
+            .filter(|(_, did)| matches!(did, Did::Erased(_)));
+        let (at, _) = erased.nth(erases).unwrap();
+        self.cut_at(at as u64, Cut::Torn { seed: 5 })
+    }
+
     /// How many changes a whole run makes.
     pub fn operations(&self) -> u64 {
         self.whole_run().iter().filter(|did| is_change(did)).count() as u64

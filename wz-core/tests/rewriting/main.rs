@@ -9,6 +9,7 @@
 
 mod cases;
 mod chance;
+mod defects;
 mod double_cuts;
 mod faults;
 mod oracle;
@@ -16,6 +17,7 @@ mod order;
 mod parallel;
 mod power_cuts;
 mod profiles;
+mod resumes;
 mod window;
 mod wishes;
 mod world;

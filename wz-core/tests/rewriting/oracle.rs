@@ -105,23 +105,21 @@ fn unread_images(before: &[Did], images: &[(String, usize)]) -> Vec<String> {
 /// The image of the whole chip: written, synced, read back, given its name, synced.
 fn safety_backup(before: &[Did]) -> Option<String> {
     let is_image = |file: &str| file.ends_with("_all.bin") && file.contains("/backup/");
-    let steps: [fn(&Did, &dyn Fn(&str) -> bool) -> bool; 5] = [
-        |did, is| matches!(did, Did::Finished(file) if is(file)),
-        |did, _| *did == Did::Synced,
-        |did, is| matches!(did, Did::ReadBack(file) if is(file)),
-        |did, _| matches!(did, Did::Renamed { from, .. } if from.ends_with(".partial")),
-        |did, _| *did == Did::Synced,
-    ];
-    let mut waiting = steps.into_iter().peekable();
-    for did in before {
-        waiting.next_if(|step| step(did, &is_image));
-    }
-    let is_missing = waiting.peek().is_some();
-    is_missing.then(|| "flash changes before the safety backup was read back".to_owned())
+    let is_step = |step: usize, did: &Did| match (step, did) {
+        (0, Did::Finished(file)) | (2, Did::ReadBack(file)) => is_image(file),
+        (3, Did::Renamed { from, .. }) => from.ends_with(".partial"),
+        (1 | 4, Did::Synced) => true,
+        _ => false,
+    };
+    let done = before
+        .iter()
+        .fold(0, |step, did| step + usize::from(is_step(step, did)));
+    (done < 5).then(|| "flash changes before the safety backup was read back".to_owned())
 }
 
 /// The configuration is edited, the run declared over and kernels put away behind the last change.
 fn endings(up_to_the_last_change: &[Did]) -> Vec<String> {
+    let up_to_the_last_change = of_this_journal(up_to_the_last_change);
     let is_early = |did: &Did| match did {
         Did::Renamed { to, .. } => to == CONFIG || to.ends_with(".wz_flash-helper"),
         Did::Removed(file) => file == JOURNAL || file.ends_with("_kernel"),
@@ -139,8 +137,16 @@ fn unfinished(behind: &[Did]) -> Option<String> {
     is_missing.then(|| "success without a record of it".to_owned())
 }
 
+/// What was done since the journal was begun: before, an earlier one may have been removed.
+fn of_this_journal(trace: &[Did]) -> &[Did] {
+    let begins = |did: &Did| matches!(did, Did::Renamed { to, .. } if to == JOURNAL);
+    let start = trace.iter().rposition(begins).unwrap_or(0);
+    &trace[start..]
+}
+
 /// Written, then the configuration, then closed, then the kernels.
 fn ending_order(trace: &[Did]) -> Vec<String> {
+    let trace = of_this_journal(trace);
     let rank = |did: &Did| match did {
         Did::Renamed { to, .. } if to == CONFIG => Some(1),
         Did::Renamed { to, .. } if to.ends_with(".wz_flash-helper") => Some(4),

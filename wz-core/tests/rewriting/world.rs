@@ -248,7 +248,11 @@ impl Files {
     }
 
     pub fn on_a_card(&self, power: &Power) -> SimCard {
-        let card = SimCard::new(Size::mib(4)).powered_by(power);
+        self.on_a_card_of(Size::mib(4), power)
+    }
+
+    pub fn on_a_card_of(&self, size: Size, power: &Power) -> SimCard {
+        let card = SimCard::new(size).powered_by(power);
         self.0.iter().fold(card, |card, (path, content)| {
             card.with(&CardPath::root().join(path), content)
         })
@@ -289,6 +293,8 @@ pub struct Bench {
     pub flash: SimNor,
     pub chip: &'static str,
     pub ticks: u64,
+    /// What happens to chip and card when all is verified and nothing has been done.
+    pub meanwhile: fn(&mut SimCard),
 }
 
 pub fn geometry() -> Geometry {
@@ -321,14 +327,14 @@ impl Told {
         format!("{:#}", self.result)
     }
 
-    pub fn problems(&self) -> Vec<&Problem> {
-        self.events
-            .iter()
-            .filter_map(|event| match event {
-                Event::Refused(problem) | Event::Failed(problem) => Some(problem),
-                _ => None,
-            })
-            .collect()
+    /// The failure with this code.
+    pub fn failure(&self, code: &str) -> &Problem {
+        let mut failures = self.events.iter().filter_map(|event| match event {
+            Event::Failed(problem) => Some(problem),
+            _ => None,
+        });
+        let failure = failures.find(|problem| problem.code().to_string() == code);
+        failure.unwrap_or_else(|| panic!("no {code}: {}", self.text()))
     }
 }
 
@@ -345,11 +351,15 @@ impl FileSystems for NoFileSystems {
     }
 }
 
-struct Clock<'a>(&'a mut u64);
+struct Clock {
+    ticks: u64,
+    card: SimCard,
+    meanwhile: fn(&mut SimCard),
+}
 
-impl Surroundings for Clock<'_> {
+impl Surroundings for Clock {
     fn since_power_on(&self) -> Duration {
-        Duration::from_millis(*self.0)
+        Duration::from_millis(self.ticks)
     }
 
     fn peak_memory(&self) -> Option<Size> {
@@ -358,7 +368,9 @@ impl Surroundings for Clock<'_> {
 
     fn keep_alive(&self) {}
 
-    fn before_operations(&mut self) {}
+    fn before_operations(&mut self) {
+        (self.meanwhile)(&mut self.card);
+    }
 }
 
 impl Bench {
@@ -370,6 +382,7 @@ impl Bench {
             power,
             chip: "tiny1",
             ticks: 0,
+            meanwhile: |_| {},
         }
     }
 
@@ -391,7 +404,11 @@ impl Bench {
             events.push(event.clone());
         };
         let (mut card, chip) = (self.card.clone(), ChipEvidence::Named(self.chip.into()));
-        let mut clock = Clock(&mut self.ticks);
+        let mut clock = Clock {
+            ticks: self.ticks,
+            card: self.card.clone(),
+            meanwhile: self.meanwhile,
+        };
         let ended = run(&mut card, Ok(unit), &chip, &mut clock, &mut reporter);
         let json = record.to_json().expect("JSON");
         let result = serde_json::from_str(&json).expect("JSON");
@@ -419,16 +436,36 @@ impl Bench {
             power,
             chip: self.chip,
             ticks: self.ticks,
+            meanwhile: self.meanwhile,
         }
     }
 
     /// The owner renames a file on a computer.
     pub fn rename(&mut self, from: &str, to: &str) {
         let root = CardPath::root();
-        self.card
-            .rename(&root.join(from), &root.join(to))
-            .expect("renamed");
-        self.card.sync().expect("synced");
+        let renamed = self.card.rename(&root.join(from), &root.join(to));
+        renamed.and_then(|()| self.card.sync()).expect("a card");
+    }
+
+    /// The owner writes a file on a computer.
+    pub fn put(&mut self, path: &str, content: &[u8]) {
+        self.card = self
+            .card
+            .clone()
+            .with(&CardPath::root().join(path), content);
+    }
+
+    /// The owner removes a file on a computer.
+    pub fn remove(&mut self, path: &str) {
+        let removed = self.card.remove_file(&CardPath::root().join(path));
+        removed.and_then(|()| self.card.sync()).expect("a card");
+    }
+
+    /// Some bits of a file on the card go bad.
+    pub fn rot(&mut self, path: &str, at: usize) {
+        let mut content = self.file(path).expect("a file");
+        content[at] ^= 0x10;
+        self.put(path, &content);
     }
 
     /// Power is there again after it failed.

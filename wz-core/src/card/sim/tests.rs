@@ -1,6 +1,6 @@
 //! What the simulated card does to programs.
 
-use super::super::rename_for_good;
+use super::super::{remove_for_good, rename_for_good};
 use super::*;
 use crate::flash::{Flash, Geometry, ReadFlash, SimNor};
 use crate::sim::Cut;
@@ -67,6 +67,16 @@ fn a_new_name_that_the_card_loses_is_an_error() {
     let mut good = SimCard::new(Size::mib(1)).with(&old, &[7]);
     rename_for_good(&mut good, &old, &new).unwrap();
     assert_eq!(good.files().into_keys().collect::<Vec<_>>(), ["new"]);
+}
+
+#[test]
+fn a_file_that_the_card_keeps_though_it_was_removed_is_an_error() {
+    let path = CardPath::root().join("f");
+    let mut card = SimCard::new(Size::mib(1)).with(&path, &[7]);
+    card.break_it(SimFault::IgnoresWrite { nth: 1 });
+    assert!(remove_for_good(&mut card, &path).is_err());
+    remove_for_good(&mut card, &path).unwrap();
+    assert!(card.files().is_empty());
 }
 
 #[test]
