@@ -55,7 +55,7 @@ impl Change<'_> {
     pub(super) fn make_until_cut(&self, cells: &mut [u8], start: usize, page: usize, seed: u64) {
         let page = page.max(1);
         match self {
-            Self::Program(data) if hash(seed, PAGES) % 2 == 0 => {
+            Self::Program(data) if hash(seed, PAGES).is_multiple_of(2) => {
                 let pages = (start % page + data.len()).div_ceil(page);
                 let whole = (hash(seed, WHOLE) % pages.max(1) as u64) as usize;
                 let edge = |pages: usize| (pages * page).saturating_sub(start % page);

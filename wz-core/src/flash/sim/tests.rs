@@ -263,7 +263,7 @@ fn a_cut_while_pages_are_programmed_may_leave_some_whole_and_others_untouched() 
         let cells = &nor.content()[100..1100];
         let pages = [0..156, 156..412, 412..668, 668..924, 924..1000];
         let is = |value: u8| {
-            move |page: &&std::ops::Range<usize>| cells[(*page).clone()].iter().all(|b| *b == value)
+            move |page: &&Range<usize>| cells[(*page).clone()].iter().all(|b| *b == value)
         };
         let whole = pages.iter().take_while(is(0)).count();
         let untouched = pages.iter().rev().take_while(is(0xFF)).count();
