@@ -12,6 +12,10 @@ pub(super) enum Change<'a> {
     Program(&'a [u8]),
 }
 
+/// What a seed decides, beside bits.
+const PAGES: u64 = u64::MAX - 1;
+const WHOLE: u64 = u64::MAX - 2;
+
 /// Cells are handled by as many; erased ones, which are the most, as quickly as memory is copied.
 const STRETCH: usize = 256;
 const ERASED: [u8; STRETCH] = [0xFF; STRETCH];
@@ -43,6 +47,23 @@ impl Change<'_> {
                 let stretches = cells.chunks_mut(STRETCH).zip(data.chunks(STRETCH));
                 stretches.for_each(|(cells, data)| clear_bits(cells, data));
             }
+        }
+    }
+
+    /// Leaves what a cut leaves. Pages are programmed in order: some are whole, one is not, the
+    /// others are as they were. For every second seed all of them are torn alike.
+    pub(super) fn make_until_cut(&self, cells: &mut [u8], start: usize, page: usize, seed: u64) {
+        let page = page.max(1);
+        match self {
+            Self::Program(data) if hash(seed, PAGES).is_multiple_of(2) => {
+                let pages = (start % page + data.len()).div_ceil(page);
+                let whole = (hash(seed, WHOLE) % pages.max(1) as u64) as usize;
+                let edge = |pages: usize| (pages * page).saturating_sub(start % page);
+                let (from, to) = (edge(whole), edge(whole + 1).min(data.len()));
+                Self::Program(&data[..from]).make(&mut cells[..from]);
+                Self::Program(&data[from..to]).make_partly(&mut cells[from..to], seed);
+            }
+            _ => self.make_partly(cells, seed),
         }
     }
 

@@ -137,11 +137,12 @@ impl SimNor {
     }
 
     fn change_until(&mut self, cut: Cut, range: Range<usize>, change: Change<'_>) {
+        let page = self.geometry.page.as_usize();
         let cells = &mut self.cells[range.clone()];
         let seed = match cut {
             Cut::NotStarted => return,
             Cut::Torn { seed } => {
-                change.make_partly(cells, seed);
+                change.make_until_cut(cells, range.start, page, seed);
                 seed
             }
             Cut::DoneUnacknowledged => {

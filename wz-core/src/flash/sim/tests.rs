@@ -2,6 +2,7 @@
 
 use super::*;
 use rstest::rstest;
+use std::collections::BTreeSet;
 
 fn chip() -> SimNor {
     let geometry = Geometry {
@@ -250,4 +251,26 @@ fn stuck_bits_are_0_whatever_is_done_to_them() {
     nor.power().fail_after(0, Cut::DoneUnacknowledged);
     ERASE(&mut nor).unwrap_err();
     assert_eq!(nor.content()[4100], 0xDE);
+}
+
+#[test]
+fn a_cut_while_pages_are_programmed_may_leave_some_whole_and_others_untouched() {
+    let mut whole_before = BTreeSet::new();
+    for seed in 0..200 {
+        let mut nor = SimNor::blank(chip().geometry());
+        nor.power().fail_after(0, Cut::Torn { seed });
+        assert!(nor.program(Offset::bytes(100), &[0; 1000]).is_err());
+        let cells = &nor.content()[100..1100];
+        let pages = [0..156, 156..412, 412..668, 668..924, 924..1000];
+        let is = |value: u8| {
+            move |page: &&Range<usize>| cells[(*page).clone()].iter().all(|b| *b == value)
+        };
+        let whole = pages.iter().take_while(is(0)).count();
+        let untouched = pages.iter().rev().take_while(is(0xFF)).count();
+        if whole + untouched > 0 {
+            assert_eq!(whole + untouched + 1, pages.len(), "{seed}");
+            whole_before.insert(whole);
+        }
+    }
+    assert_eq!(whole_before, (0..5).collect());
 }
