@@ -27,6 +27,7 @@ test: ## Run the tests that need no emulated camera
 	cargo test --workspace --exclude wz-testbed
 	cargo test --package wz-testbed --lib --bins
 
+qemu-test: export WZ_THOROUGH := 1
 qemu-test: test ## Run these, then every test on the emulated camera
 	@inputs=$$(scripts/test-inputs.sh) && eval "$$inputs" && \
 	qemu/self-test.sh && cargo test --package wz-testbed --test '*'

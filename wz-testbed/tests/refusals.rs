@@ -46,7 +46,7 @@ fn huge() -> Vec<u8> {
 #[case::too_long("WZ-0102", &huge())]
 #[case::older_than_0_9("WZ-0145", b"switch_profile=\"yes\"\nnext_profile=\"thingino\"\n")]
 #[case::a_command("WZ-0114", b"audio_volume=\"50\"; touch /sdcard/pwned\n")]
-#[case::restore("WZ-0160", b"restore_partitions=\"yes\"\n")]
+#[case::restore_of_nothing("WZ-0173", b"restore_partitions=\"yes\"\n")]
 fn a_bad_configuration_has_its_own_code(#[case] code: &str, #[case] conf: &[u8]) {
     let firmware = stock();
     let mut camera = Camera::of(&firmware)

@@ -6,6 +6,7 @@ use wz_core::sim::Cut;
 
 use crate::cases::{Case, alpha_to_beta, cases, cuts};
 use crate::chance::Chance;
+use crate::effort;
 use crate::parallel;
 use crate::world::{Bench, Booted, sd_kernel};
 
@@ -89,7 +90,7 @@ fn try_pairs(case: &Case, first: &First, third: u64) -> u64 {
 fn after_two_or_three_power_cuts_anywhere_the_run_is_finished_by_itself() {
     let pairs = std::sync::atomic::AtomicU64::new(0);
     for case in cases() {
-        let firsts = firsts(case.operations(), 10);
+        let firsts = firsts(case.operations(), effort::factor());
         parallel::each(&firsts, |first| {
             let tried = try_pairs(&case, first, 10);
             pairs.fetch_add(tried, std::sync::atomic::Ordering::Relaxed);
@@ -97,7 +98,7 @@ fn after_two_or_three_power_cuts_anywhere_the_run_is_finished_by_itself() {
     }
     let pairs = pairs.into_inner();
     println!("{pairs} pairs of power cuts");
-    assert!(pairs >= 10_000, "only {pairs} pairs");
+    assert!(pairs >= 1000 * effort::factor(), "only {pairs} pairs");
 }
 
 /// Power fails at each of the power-ons, a little later in flash each time.

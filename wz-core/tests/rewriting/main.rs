@@ -11,6 +11,7 @@ mod cases;
 mod chance;
 mod defects;
 mod double_cuts;
+mod effort;
 mod faults;
 mod oracle;
 mod order;
