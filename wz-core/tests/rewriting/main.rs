@@ -13,6 +13,7 @@ mod defects;
 mod double_cuts;
 mod effort;
 mod faults;
+mod identity;
 mod oracle;
 mod order;
 mod parallel;

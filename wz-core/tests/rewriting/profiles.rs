@@ -7,6 +7,7 @@ family = 0x0777
 [registers]
 family = 0x1300002C
 type = 0x13540238
+serial = [0x13540200]
 
 [flash]
 size = "512K"

@@ -292,6 +292,8 @@ pub struct Bench {
     pub card: SimCard,
     pub flash: SimNor,
     pub chip: &'static str,
+    /// What the SoC's registers hold, where it is not only named.
+    pub registers: Option<fn(u32) -> Option<u32>>,
     pub ticks: u64,
     /// What happens to chip and card when all is verified and nothing has been done.
     pub meanwhile: fn(&mut SimCard),
@@ -381,6 +383,7 @@ impl Bench {
             flash: SimNor::holding(geometry(), flash.to_vec()).powered_by(&power),
             power,
             chip: "tiny1",
+            registers: None,
             ticks: 0,
             meanwhile: |_| {},
         }
@@ -403,7 +406,11 @@ impl Bench {
             record.report(event);
             events.push(event.clone());
         };
-        let (mut card, chip) = (self.card.clone(), ChipEvidence::Named(self.chip.into()));
+        let mut card = self.card.clone();
+        let chip = match self.registers {
+            Some(read) => ChipEvidence::Registers(read),
+            None => ChipEvidence::Named(self.chip.into()),
+        };
         let mut clock = Clock {
             ticks: self.ticks,
             card: self.card.clone(),
@@ -435,6 +442,7 @@ impl Bench {
             flash: self.flash.clone().powered_by(&power),
             power,
             chip: self.chip,
+            registers: self.registers,
             ticks: self.ticks,
             meanwhile: self.meanwhile,
         }
