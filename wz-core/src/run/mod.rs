@@ -235,10 +235,11 @@ impl Scene<'_, '_> {
         let (_, prepared) = self.prepare(ready)?;
         self.surroundings.before_operations();
         let began = self.surroundings.since_power_on();
-        if prepared.request.mode == Mode::DryRun && !prepared.request.operations.is_empty() {
-            return Ok(Outcome::DryRun);
-        }
-        let outcome = self.make_backup(&prepared)?;
+        let is_dry = prepared.request.mode == Mode::DryRun;
+        let outcome = match is_dry && !prepared.request.operations.is_empty() {
+            true => Outcome::DryRun,
+            false => self.make_backup(&prepared)?,
+        };
         self.end_phase(Phase::Execute, began);
         Ok(outcome)
     }

@@ -121,7 +121,7 @@ mod tests {
         let phase = |name: &str, ms: u64| json!({ "name": name, "milliseconds": ms });
         let result = json!({ "phases": [
             phase("kernel", 500), phase("detect", 700), phase("plan", 20),
-            phase("execute", 3), phase("write", 100),
+            phase("write", 100), phase("execute", 103),
         ] });
 
         let operation = phases(&result, |name| OPERATION.contains(&name));
