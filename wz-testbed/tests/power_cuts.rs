@@ -30,6 +30,7 @@ use wz_testbed::{
 const CUTS: u64 = 40;
 /// Of so many random cuts, one is in a Switch; the others are in a Restore, which takes less time.
 const SWITCHES: u64 = 5;
+const NO_SAFETY_BACKUP: &str = "safety_backup=\"no\"\n";
 /// What the flash chip programs in one go.
 const SLICE: u64 = 4096;
 
@@ -48,7 +49,7 @@ struct Job {
 
 impl Job {
     /// Boot and some small partitions of another build.
-    fn restore() -> Self {
+    fn restore(options: &str) -> Self {
         const PARTITIONS: [&str; 4] = ["boot", "kernel", "cfg", "para"];
         let from = stock();
         let recipe = Recipe::of("t31", "stock").expect("a profile").seed(2);
@@ -60,7 +61,7 @@ impl Job {
             "restore",
             &from,
             &from,
-            restore_card(&from, &images, "safety_backup=\"no\"\n"),
+            restore_card(&from, &images, options),
             expected.expect("images that fit"),
             None,
         )
@@ -120,7 +121,10 @@ impl Job {
         let faults = self.expected.faults(&camera.flash().expect("flash"));
         assert_eq!(faults.expect("tools"), [""; 0], "{cut}");
         kernel_is_away(camera, self.from.sd_kernel(), &[&self.from, &self.to]);
-        assert_eq!(result(camera)["outcome"], "success", "{cut}");
+        // With the SD kernel away, all is done but the record of it, which nobody can write any more.
+        let outcome = &result(camera)["outcome"];
+        let was_done_before = booted.len() == 1 && outcome == "unfinished";
+        assert!(outcome == "success" || was_done_before, "{cut}: {outcome}");
         if let Some(conf) = &self.conf {
             conf_is(camera, conf);
         }
@@ -146,18 +150,21 @@ impl Job {
 
 #[test]
 fn without_a_cut_both_jobs_come_to_their_end_in_one_run() {
-    side_by_side(vec![Job::restore(), Job::switch()], |job: Job| {
-        let mut camera = job.camera();
-        let ended = run(&mut camera);
-        succeeded(&camera, &ended, job.name);
-        job.comes_to_its_end(&mut camera, job.name);
-    });
+    side_by_side(
+        vec![Job::restore(NO_SAFETY_BACKUP), Job::switch()],
+        |job: Job| {
+            let mut camera = job.camera();
+            let ended = run(&mut camera);
+            succeeded(&camera, &ended, job.name);
+            job.comes_to_its_end(&mut camera, job.name);
+        },
+    );
 }
 
 /// The steps are those that an undisturbed run shows, so a new one is cut at, too.
 #[test]
 fn a_cut_at_any_named_step_is_made_good() {
-    let job = Job::restore();
+    let job = Job::restore("");
     let steps = run(&mut job.camera()).steps();
     assert!(steps.len() >= 6, "{steps:?}");
     side_by_side(steps, |step: String| {
@@ -171,7 +178,7 @@ fn a_cut_at_any_named_step_is_made_good() {
 fn a_cut_in_any_flash_operation_is_made_good() {
     let first = number("WZ_SEED").unwrap_or(1);
     let seeds = (first..first + number("WZ_CUTS").unwrap_or(CUTS)).collect();
-    let (restore, switch) = (Job::restore(), Job::switch());
+    let (restore, switch) = (Job::restore(NO_SAFETY_BACKUP), Job::switch());
     let ends = Mutex::new(BTreeMap::new());
     side_by_side(seeds, |seed: u64| {
         let job = if seed.is_multiple_of(SWITCHES) {

@@ -1,7 +1,7 @@
 //! What is measured.
 
 use wz_core::units::{Offset, Region, Size};
-use wz_testbed::{Card, Error, Firmware, Recipe, Result, Scope, inputs};
+use wz_testbed::{Card, Error, Firmware, Result, Scope, filler, inputs};
 
 const CONF: &str = "wz_flash-helper/general.conf";
 /// What the original restores without its hidden option.
@@ -86,7 +86,8 @@ const ORIGINAL_TO_STOCK: Original = Original {
 pub(super) fn all() -> Result<Vec<Scenario>> {
     let stock = Firmware::of("t31", "stock")?;
     let thingino = Firmware::of("t31", "thingino")?;
-    let other = Recipe::of("t31", "stock")?.seed(2).build()?;
+    let full = without_blanks(&stock)?;
+    let other = with_rubbish(&stock)?;
     Ok(vec![
         backup(&stock)?,
         Scenario {
@@ -102,7 +103,7 @@ pub(super) fn all() -> Result<Vec<Scenario>> {
         Scenario {
             name: "restore, all different",
             original: Some(ORIGINAL_RESTORE),
-            ..restore(&other, &stock)?
+            ..restore(&other, &full)?
         },
         switch_to_thingino(&stock, &thingino)?,
         switch_to_stock(&thingino, &stock)?,
@@ -168,7 +169,6 @@ fn switch_to_stock(thingino: &Firmware, stock: &Firmware) -> Result<Scenario> {
 
 /// A camera and a card without images; the rest is to be filled in.
 fn scenario(installed: &Firmware, wanted: &Firmware, conf: &str) -> Result<Scenario> {
-    let no_boot = || Error::Fixture(format!("{} has no boot partition", wanted.name()));
     Ok(Scenario {
         name: "",
         kind: Kind::Writes,
@@ -179,7 +179,7 @@ fn scenario(installed: &Firmware, wanted: &Firmware, conf: &str) -> Result<Scena
             .with(CONF, conf),
         touched: 0,
         images: 0,
-        boot: wanted.layout().boot().ok_or_else(no_boot)?.region,
+        boot: boot(wanted)?,
         original: None,
     })
 }
@@ -191,6 +191,35 @@ fn switch_conf(next: &str) -> String {
 fn bytes_of(firmware: &Firmware, partitions: &[&str]) -> Result<u64> {
     let sizes = partitions.iter().map(|name| firmware.partition(name));
     sizes.map(|bytes| bytes.map(|b| b.len() as u64)).sum()
+}
+
+/// The same firmware with something in each blank page behind the boot partition: the most work that
+/// there can be.
+fn without_blanks(stock: &Firmware) -> Result<Firmware> {
+    const PAGE: usize = 256;
+    let from = boot(stock)?.end().as_usize();
+    let full = filler::bytes(3, stock.image().len());
+    let is_blank = |at: &usize| {
+        stock.image()[*at..][..PAGE]
+            .iter()
+            .all(|byte| *byte == 0xff)
+    };
+    let blank = (from..full.len()).step_by(PAGE).filter(is_blank);
+    Ok(blank.fold(stock.clone(), |firmware, at| {
+        firmware.with_bytes(Offset::bytes(at as u64), &full[at..at + PAGE])
+    }))
+}
+
+/// The same boot partition, and behind it what is like no firmware anywhere.
+fn with_rubbish(stock: &Firmware) -> Result<Firmware> {
+    let from = boot(stock)?.end();
+    let rubbish = filler::bytes(4, stock.image().len() - from.as_usize());
+    Ok(stock.clone().with_bytes(from, &rubbish))
+}
+
+fn boot(firmware: &Firmware) -> Result<Region> {
+    let none = || Error::Fixture(format!("{} has no boot partition", firmware.name()));
+    Ok(firmware.layout().boot().ok_or_else(none)?.region)
 }
 
 /// A byte that has to be erased, in the middle of a partition that is not empty.
