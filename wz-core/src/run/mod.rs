@@ -3,27 +3,31 @@
 //! The hardware comes in through traits, so that the same steps run on a camera, against simulated
 //! chips and cards in tests, and on the owner's computer.
 
+mod asked;
+mod chip;
 mod kernels;
 mod prepare;
 mod rewriting;
 
 use std::time::Duration;
 
-use crate::card::{Card, CardError, CardPath, Entry, EntryKind, remove_for_good};
-use crate::config::{self, Mode, Request};
+use crate::card::{Card, CardPath, remove_for_good};
+use crate::config::{Mode, Request};
 use crate::detect::{self, Camera, Detected, FlashDevice, Manual};
 use crate::event::{Event, Operation, Outcome, Phase, Problem, Reporter, Verdict};
 use crate::execute::{BackupResult, backup};
 use crate::flash::{FileSystems, Flash};
-use crate::image::sha256sum::Digest;
-use crate::journal::{self, Begun, Journal, MOST_ATTEMPTS, Record, RunId, Stage, State};
-use crate::profile::{Catalogue, Chip, ProfileFile, Reading, Soc};
+use crate::journal::{self, Journal, MOST_ATTEMPTS, Record, RunId, Stage, State};
+use crate::profile::{Catalogue, Chip, Soc};
 use crate::units::Size;
 
+use asked::{Earlier, Ready, Standing, read_config, ready, standing, wants, with_card_profiles};
+use chip::{find_chip, is_this_camera, serial_of};
 use kernels::Kernels;
 use prepare::Prepared;
 use rewriting::{KernelNames, Left};
 
+pub use chip::ChipEvidence;
 pub use kernels::PUT_AWAY;
 
 /// The flash chip and its kernel device.
@@ -42,15 +46,6 @@ impl std::fmt::Debug for FlashUnit<'_> {
             .field("device", &self.device)
             .finish_non_exhaustive()
     }
-}
-
-/// What tells the SoC.
-#[derive(Clone, Debug)]
-pub enum ChipEvidence {
-    /// A name on the kernel's command line (`wz.chip=t31x`), for emulators.
-    Named(String),
-    /// The chip's registers: reads the 32-bit one at a physical address, if that can be read.
-    Registers(fn(u32) -> Option<u32>),
 }
 
 /// What else a run needs from where it runs.
@@ -119,24 +114,6 @@ impl From<Vec<Problem>> for Stop {
     }
 }
 
-/// Where a run starts from.
-enum Standing {
-    /// Flash is not to be changed.
-    ReadsOnly,
-    /// Flash is to be changed, and has not been yet.
-    Begins(Earlier),
-    /// Flash was being changed when the camera was switched off.
-    Interrupted(Box<State>),
-}
-
-/// What earlier power-ons of the same run have left.
-#[derive(Default)]
-struct Earlier {
-    attempts: u32,
-    kernel_copies: Vec<String>,
-    run: Option<RunId>,
-}
-
 /// The machine, as far as it is there, and who is told.
 struct Scene<'a, 'b> {
     card: &'a mut dyn Card,
@@ -182,29 +159,6 @@ pub fn run(
         peak_memory: scene.surroundings.peak_memory(),
     });
     ended
-}
-
-/// Whether the configuration can be read and asks for this.
-fn wants(config: &Result<Request, Stop>, mode: Mode) -> bool {
-    config.as_ref().is_ok_and(|request| request.mode == mode)
-}
-
-fn standing(card: &mut dyn Card, request: Option<&Request>) -> Result<Standing, Problem> {
-    let state = journal::read(card)?.map(State::of);
-    let wants_to_write =
-        request.is_some_and(|request| request.mode == Mode::Real && request.rewrite.is_some());
-    match state {
-        Some(state) if (Stage::Writing..=Stage::Written).contains(&state.stage) => {
-            Ok(Standing::Interrupted(Box::new(state)))
-        }
-        _ if !wants_to_write => Ok(Standing::ReadsOnly),
-        Some(state) if state.stage == Stage::Preparing => Ok(Standing::Begins(Earlier {
-            attempts: state.attempts,
-            kernel_copies: state.kernel_copies,
-            run: Some(state.journal.run()),
-        })),
-        _ => Ok(Standing::Begins(Earlier::default())),
-    }
 }
 
 impl Scene<'_, '_> {
@@ -555,44 +509,6 @@ impl Scene<'_, '_> {
     }
 }
 
-/// What tells this chip from all others, if it has such registers: a digest, for it is nobody's
-/// business.
-fn serial_of(soc: &Soc, chip: &ChipEvidence) -> Option<String> {
-    let ChipEvidence::Registers(read) = chip else {
-        return None;
-    };
-    let values: Option<Vec<u32>> = soc.registers.serial.iter().map(|at| read(*at)).collect();
-    let values = values.filter(|values| values.iter().any(|value| *value != 0))?;
-    let bytes: Vec<u8> = values
-        .iter()
-        .flat_map(|value| value.to_le_bytes())
-        .collect();
-    let digest = Digest::of(&bytes).to_string();
-    digest.get(..16).map(str::to_owned)
-}
-
-/// Whether a journal was begun in this camera, as far as its chip tells.
-fn is_this_camera(
-    begun: &Begun,
-    (soc, chip): (&Soc, &Chip),
-    serial: Option<&str>,
-) -> Result<(), Problem> {
-    let other = |what: &str, journal: &str, found: &str| Problem::OtherCamera {
-        what: what.to_owned(),
-        journal: journal.to_owned(),
-        found: found.to_owned(),
-    };
-    if begun.soc != soc.name || begun.group != chip.group {
-        return Err(other("chip group", &begun.group, &chip.group));
-    }
-    match (&begun.serial, serial) {
-        (Some(journal), Some(found)) if journal != found => {
-            Err(other("chip's serial number (digest)", journal, found))
-        }
-        _ => Ok(()),
-    }
-}
-
 fn remove_journal(card: &mut dyn Card) -> Result<(), Problem> {
     remove_for_good(card, &CardPath::journal()).map_err(|error| error.into_problem(card))
 }
@@ -611,43 +527,6 @@ fn conclude(result: Result<Outcome, Stop>, reporter: &mut dyn Reporter) -> Outco
             Outcome::Failed
         }
     }
-}
-
-/// What the card alone decides.
-struct Ready {
-    request: Request,
-    catalogue: Catalogue,
-}
-
-/// The configuration's problems come first: the owner has written that file.
-fn ready(config: Result<Request, Stop>, catalogue: Result<Catalogue, Stop>) -> Result<Ready, Stop> {
-    Ok(Ready {
-        request: config?,
-        catalogue: catalogue?,
-    })
-}
-
-/// Reads `general.conf`. Reported here: the options; remarks are about the file and come first.
-fn read_config(card: &mut dyn Card, reporter: &mut dyn Reporter) -> Result<Request, Stop> {
-    let path = CardPath::general_conf();
-    let bytes = card
-        .read(&path, config::LIMIT)
-        .map_err(|error| error.into_problem(card))?;
-    let missing = || Problem::ConfigMissing {
-        file: path.to_string(),
-    };
-    let bytes = bytes.ok_or_else(missing)?;
-    let conf = config::read_general(path.as_str(), &bytes)?;
-    reporter.report(&Event::Options(conf.value.options()));
-    let request = config::request(path.as_str(), &conf.value);
-    let remarks = conf.warnings.into_iter();
-    remarks.for_each(|remark| reporter.report(&Event::Remark(remark)));
-    let request = request?;
-    request
-        .warnings
-        .into_iter()
-        .for_each(|remark| reporter.report(&Event::Remark(remark)));
-    Ok(request.value)
 }
 
 /// What is left to do on the card when a run died before its end: every SD kernel that any known
@@ -680,73 +559,6 @@ pub fn after_death(card: &mut dyn Card, reporter: &mut dyn Reporter) -> Result<(
         true => Ok(()),
         false => Err(Problem::KernelUnknown {}),
     }
-}
-
-/// The built-in profiles with those in `wz_flash-helper/profiles/<soc>/` on the card on top.
-fn with_card_profiles(card: &mut dyn Card) -> Result<Catalogue, Stop> {
-    let files = card_profiles(card).map_err(|error| error.into_problem(card))?;
-    Ok(Catalogue::builtin().with_card_profiles(&files)?)
-}
-
-fn card_profiles(card: &mut dyn Card) -> Result<Vec<ProfileFile>, CardError> {
-    let folder = CardPath::profiles();
-    let mut files = Vec::new();
-    for soc in card.entries(&folder)?.unwrap_or_default() {
-        if soc.kind != EntryKind::Folder {
-            continue;
-        }
-        let place = folder.join(&soc.name);
-        let profiles = card.entries(&place)?.unwrap_or_default();
-        for file in profiles.into_iter().filter(is_profile).take(MOST_PROFILES) {
-            let path = format!("{}/{}", soc.name, file.name);
-            if let Some(content) = card.read(&place.join(&file.name), ProfileFile::LARGEST)? {
-                files.push(ProfileFile::new(path, content));
-            }
-        }
-    }
-    Ok(files)
-}
-
-/// More than any SoC has; a folder full of something else must not fill the memory.
-const MOST_PROFILES: usize = 16;
-
-fn is_profile(entry: &Entry) -> bool {
-    let is_toml = entry.name.to_ascii_lowercase().ends_with(".toml");
-    entry.kind != EntryKind::Folder && is_toml
-}
-
-fn find_chip<'a>(
-    catalogue: &'a Catalogue,
-    evidence: &ChipEvidence,
-) -> Result<(&'a Soc, &'a Chip), Problem> {
-    match evidence {
-        ChipEvidence::Named(name) => {
-            let unknown = || Problem::ChipNameUnknown {
-                name: name.clone(),
-                known: chips(catalogue),
-            };
-            catalogue.chip_by_name(name).ok_or_else(unknown)
-        }
-        ChipEvidence::Registers(read) => {
-            catalogue
-                .chip_by_registers(read)
-                .map_err(|readings| Problem::ChipUnknown {
-                    ids: ids(&readings),
-                })
-        }
-    }
-}
-
-fn chips(catalogue: &Catalogue) -> String {
-    let names = catalogue
-        .socs()
-        .flat_map(|soc| soc.chips.iter().map(|chip| chip.name.as_str()));
-    names.collect::<Vec<_>>().join(", ")
-}
-
-fn ids(readings: &[Reading]) -> String {
-    let shown = readings.iter().map(ToString::to_string);
-    shown.collect::<Vec<_>>().join(", ")
 }
 
 fn find_camera(

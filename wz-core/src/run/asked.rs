@@ -1,0 +1,128 @@
+//! What the card alone decides: what is asked for, which profiles count, and where a run starts from.
+
+use super::Stop;
+use crate::card::{Card, CardError, CardPath, Entry, EntryKind};
+use crate::config::{self, Mode, Request};
+use crate::event::{Event, Problem, Reporter};
+use crate::journal::{self, RunId, Stage, State};
+use crate::profile::{Catalogue, ProfileFile};
+
+/// What the card alone decides.
+pub(super) struct Ready {
+    pub(super) request: Request,
+    pub(super) catalogue: Catalogue,
+}
+
+/// The configuration's problems come first: the owner has written that file.
+pub(super) fn ready(
+    config: Result<Request, Stop>,
+    catalogue: Result<Catalogue, Stop>,
+) -> Result<Ready, Stop> {
+    Ok(Ready {
+        request: config?,
+        catalogue: catalogue?,
+    })
+}
+
+/// Reads `general.conf`. Reported here: the options; remarks are about the file and come first.
+pub(super) fn read_config(
+    card: &mut dyn Card,
+    reporter: &mut dyn Reporter,
+) -> Result<Request, Stop> {
+    let path = CardPath::general_conf();
+    let bytes = card
+        .read(&path, config::LIMIT)
+        .map_err(|error| error.into_problem(card))?;
+    let missing = || Problem::ConfigMissing {
+        file: path.to_string(),
+    };
+    let bytes = bytes.ok_or_else(missing)?;
+    let conf = config::read_general(path.as_str(), &bytes)?;
+    reporter.report(&Event::Options(conf.value.options()));
+    let request = config::request(path.as_str(), &conf.value);
+    let remarks = conf.warnings.into_iter();
+    remarks.for_each(|remark| reporter.report(&Event::Remark(remark)));
+    let request = request?;
+    request
+        .warnings
+        .into_iter()
+        .for_each(|remark| reporter.report(&Event::Remark(remark)));
+    Ok(request.value)
+}
+
+/// Where a run starts from.
+pub(super) enum Standing {
+    /// Flash is not to be changed.
+    ReadsOnly,
+    /// Flash is to be changed, and has not been yet.
+    Begins(Earlier),
+    /// Flash was being changed when the camera was switched off.
+    Interrupted(Box<State>),
+}
+
+/// What earlier power-ons of the same run have left.
+#[derive(Default)]
+pub(super) struct Earlier {
+    pub(super) attempts: u32,
+    pub(super) kernel_copies: Vec<String>,
+    pub(super) run: Option<RunId>,
+}
+
+/// Whether the configuration can be read and asks for this.
+pub(super) fn wants(config: &Result<Request, Stop>, mode: Mode) -> bool {
+    config.as_ref().is_ok_and(|request| request.mode == mode)
+}
+
+pub(super) fn standing(
+    card: &mut dyn Card,
+    request: Option<&Request>,
+) -> Result<Standing, Problem> {
+    let state = journal::read(card)?.map(State::of);
+    let wants_to_write =
+        request.is_some_and(|request| request.mode == Mode::Real && request.rewrite.is_some());
+    match state {
+        Some(state) if (Stage::Writing..=Stage::Written).contains(&state.stage) => {
+            Ok(Standing::Interrupted(Box::new(state)))
+        }
+        _ if !wants_to_write => Ok(Standing::ReadsOnly),
+        Some(state) if state.stage == Stage::Preparing => Ok(Standing::Begins(Earlier {
+            attempts: state.attempts,
+            kernel_copies: state.kernel_copies,
+            run: Some(state.journal.run()),
+        })),
+        _ => Ok(Standing::Begins(Earlier::default())),
+    }
+}
+
+/// The built-in profiles with those in `wz_flash-helper/profiles/<soc>/` on the card on top.
+pub(super) fn with_card_profiles(card: &mut dyn Card) -> Result<Catalogue, Stop> {
+    let files = card_profiles(card).map_err(|error| error.into_problem(card))?;
+    Ok(Catalogue::builtin().with_card_profiles(&files)?)
+}
+
+fn card_profiles(card: &mut dyn Card) -> Result<Vec<ProfileFile>, CardError> {
+    let folder = CardPath::profiles();
+    let mut files = Vec::new();
+    for soc in card.entries(&folder)?.unwrap_or_default() {
+        if soc.kind != EntryKind::Folder {
+            continue;
+        }
+        let place = folder.join(&soc.name);
+        let profiles = card.entries(&place)?.unwrap_or_default();
+        for file in profiles.into_iter().filter(is_profile).take(MOST_PROFILES) {
+            let path = format!("{}/{}", soc.name, file.name);
+            if let Some(content) = card.read(&place.join(&file.name), ProfileFile::LARGEST)? {
+                files.push(ProfileFile::new(path, content));
+            }
+        }
+    }
+    Ok(files)
+}
+
+/// More than any SoC has; a folder full of something else must not fill the memory.
+const MOST_PROFILES: usize = 16;
+
+fn is_profile(entry: &Entry) -> bool {
+    let is_toml = entry.name.to_ascii_lowercase().ends_with(".toml");
+    entry.kind != EntryKind::Folder && is_toml
+}
