@@ -7,7 +7,7 @@ mod head;
 mod kernel;
 mod spl;
 
-pub use error::ContentError;
+use serde::{Deserialize, Serialize};
 
 use bundle::Bundle;
 use head::Head;
@@ -17,11 +17,14 @@ use spl::Spl;
 use super::squashfs;
 use crate::units::Size;
 
+pub use error::ContentError;
+
 /// How every JFFS2 node starts on a little-endian camera: 0x1985 (kernel, `include/uapi/linux/jffs2.h`).
 const JFFS2_MAGIC: [u8; 2] = [0x85, 0x19];
 
 /// What has to be in a stretch of flash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Content {
     /// A boot loader: an SPL that the boot ROM starts, and the U-Boot that the SPL starts.
     Spl,

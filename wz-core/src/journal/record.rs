@@ -118,7 +118,7 @@ pub enum SourceRecord {
         /// How long it is.
         length: u64,
         /// What it has to hold.
-        content: ContentRecord,
+        content: Content,
     },
     /// Nothing.
     Blank,
@@ -126,19 +126,6 @@ pub enum SourceRecord {
     Jffs2,
     /// An empty FAT.
     Vfat,
-}
-
-/// Serializable [`Content`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
-pub enum ContentRecord {
-    Spl,
-    Uimage,
-    Squashfs,
-    Jffs2,
-    Bundle,
-    Anything,
 }
 
 /// CRC-32 of some blocks, in eight hex digits each: before, then afterwards.
@@ -206,34 +193,6 @@ pub struct SafetyCopy {
     pub sha256: String,
 }
 
-macro_rules! same_names {
-    ($record:ident, $type:ident { $($name:ident),* }) => {
-        impl From<$type> for $record {
-            fn from(value: $type) -> Self {
-                match value { $( $type::$name => Self::$name, )* }
-            }
-        }
-
-        impl From<$record> for $type {
-            fn from(value: $record) -> Self {
-                match value { $( $record::$name => Self::$name, )* }
-            }
-        }
-    };
-}
-
-same_names!(
-    ContentRecord,
-    Content {
-        Spl,
-        Uimage,
-        Squashfs,
-        Jffs2,
-        Bundle,
-        Anything
-    }
-);
-
 impl From<OperationRecord> for Operation {
     fn from(record: OperationRecord) -> Self {
         match record {
@@ -282,7 +241,7 @@ fn source_record(plan: &RewritePlan, target: &Target) -> SourceRecord {
                 sha256: image.digest.to_string(),
                 from: from.get(),
                 length: length.get(),
-                content: target.content.into(),
+                content: target.content,
             },
         },
     }
@@ -346,7 +305,7 @@ fn source_of(record: &TargetRecord, images: &mut Vec<Image>) -> Result<(Source, 
                 from: Offset::bytes(*from),
                 length: Size::bytes(*length),
             };
-            Ok((source, (*content).into()))
+            Ok((source, *content))
         }
     }
 }
