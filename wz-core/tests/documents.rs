@@ -98,19 +98,44 @@ fn the_document_of_the_configuration_says_what_switching_does_with_each_partitio
 }
 
 #[test]
-fn the_files_that_documents_name_exist() {
+fn the_source_files_that_documents_name_exist() {
     let root = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     let mut checked = 0;
-    for document in ["docs/safety.md", "docs/architecture.md", "README.md"] {
+    for document in ["docs/architecture.md", "docs/codes.md"] {
         let text = std::fs::read_to_string(root.join(document)).expect(document);
-        // In backticks, with a folder of ours in front and an ending.
-        let names = text.split('`').skip(1).step_by(2);
-        let ours =
-            |name: &&str| name.starts_with("wz-") && name.contains("/") && name.contains('.');
-        for name in names.filter(ours) {
-            assert!(root.join(name).exists(), "{document}: {name}");
+        let quoted = text.split('`').skip(1).step_by(2);
+        for name in quoted.filter(|name| name.contains('/') && name.ends_with(".rs")) {
+            let is_there = [root.join(name), root.join("wz-core/src").join(name)]
+                .iter()
+                .any(|path| path.exists());
+            assert!(is_there, "{document}: {name}");
             checked += 1;
         }
     }
     assert!(checked > 5, "{checked}");
+}
+
+/// Where tests are, by the short name that the documents about proofs use.
+const TEST_FOLDERS: [(&str, &str); 2] = [("bed/", "wz-testbed/tests/"), ("core/", "wz-core/")];
+
+#[test]
+fn the_tests_that_documents_name_exist() {
+    let root = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    for document in ["docs/safety.md", "docs/compared.md"] {
+        let text = std::fs::read_to_string(root.join(document)).expect(document);
+        let quoted = text.split('`').skip(1).step_by(2);
+        let tests: Vec<_> = quoted.filter_map(|name| name.split_once(".rs::")).collect();
+        for (file, test) in &tests {
+            let place = TEST_FOLDERS
+                .iter()
+                .find_map(|(short, folder)| {
+                    Some(format!("{folder}{}.rs", file.strip_prefix(short)?))
+                })
+                .unwrap_or_else(|| panic!("{document}: {file} is in no folder of tests"));
+            let source = std::fs::read_to_string(root.join(&place)).expect(&place);
+            let is_there = source.contains(&format!("fn {test}("));
+            assert!(is_there, "{document}: {place} has no {test}");
+        }
+        assert!(tests.len() > 20, "{document}: {}", tests.len());
+    }
 }
