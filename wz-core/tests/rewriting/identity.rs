@@ -110,6 +110,29 @@ fn two_different_kernels_under_names_that_u_boot_looks_for_are_refused() {
     assert_eq!(refused(&alpha().flash, &files), ["WZ-0733"]);
 }
 
+#[test]
+fn without_a_kernel_that_could_start_the_camera_again_the_boot_loader_is_not_touched() {
+    let mut cut_off = sd_kernel().to_vec();
+    cut_off.pop();
+    let files = to_beta().with("alpha_kernel", &cut_off);
+    assert_eq!(refused(&alpha().flash, &files), ["WZ-0731"]);
+}
+
+/// The original refuses everything then.
+#[test]
+fn a_camera_whose_model_is_not_known_gets_its_partitions_restored() {
+    let mut nameless = alpha().flash.clone();
+    nameless[64..76].fill(0);
+    let conf = format!("{RESTORE}manual_current_firmware=\"alpha\"\n");
+    let files = Files::new(&conf).with_restore(other_alpha(), &["kernel"]);
+    let mut bench = Bench::new(&nameless, &files);
+    let told = bench.run();
+    assert_eq!(told.ended.outcome, Outcome::Success, "{}", told.text());
+    assert!(told.codes("remarks").contains(&"WZ-0455".to_owned()));
+    let with_boot = Files::new(&conf).with_restore(other_alpha(), &["kernel", "boot"]);
+    assert_eq!(refused(&nameless, &with_boot), ["WZ-0700"]);
+}
+
 /// What of several things is wrong is told in one go.
 #[test]
 fn a_missing_image_does_not_hide_that_another_is_damaged() {
@@ -189,4 +212,22 @@ fn an_open_run_goes_on_unless_a_dry_run_is_asked_for(#[case] conf: &str, #[case]
         bench.flash.wear().erases > before,
         outcome == Outcome::Success
     );
+}
+
+/// The program dies while it writes, again and again: each time counts.
+#[test]
+fn a_program_that_dies_while_it_writes_leaves_its_kernel_until_it_has_died_too_often() {
+    let mut bench = interrupted();
+    let before = bench.flash.content().to_vec();
+    let mut deaths = 0;
+    while bench.boots() == Booted::SdKernel {
+        let mut told = Vec::new();
+        let mut reporter = |event: &wz_core::event::Event| told.push(event.clone());
+        wz_core::run::after_death(&mut bench.card, &mut reporter).unwrap();
+        deaths += 1;
+        assert!(deaths <= 5, "for ever");
+    }
+    assert_eq!(deaths, 4, "the power-on that was cut counts too");
+    assert!(bench.flash.content() == before);
+    assert!(bench.file("wz_flash-helper/journal.bin").is_some());
 }
