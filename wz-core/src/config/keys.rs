@@ -43,8 +43,7 @@ keys! {
     SwitchWithAllPartitions = "switch_firmware_with_all_partitions";
     /// Save the whole chip before the first erase.
     SafetyBackup = "safety_backup";
-    /// Write the old firmware back if an interrupted run cannot be finished, because its images went
-    /// bad on the card.
+    /// Write the old firmware back if a run cannot be finished.
     RollBack = "roll_back";
     /// Run scripts afterwards.
     EnableCustomScripts = "enable_custom_scripts";
