@@ -145,7 +145,7 @@ pub fn run(
         reporter,
     };
     let ended = match standing {
-        Ok(Standing::ReadsOnly) => scene.only_read(config, catalogue),
+        Ok(Standing::ReadsOnly(leftover)) => scene.only_read(leftover, config, catalogue),
         Ok(Standing::Begins(earlier)) => scene.begin(earlier, config, catalogue),
         Ok(Standing::Interrupted(_)) if wants(&config, Mode::DryRun) => {
             scene.refuse_and_wait(Problem::DryRunOfOpenRun {})
@@ -166,6 +166,7 @@ impl Scene<'_, '_> {
     /// whatever is wrong, so that the camera never starts it again and again.
     fn only_read(
         &mut self,
+        leftover: Option<Journal>,
         config: Result<Request, Stop>,
         catalogue: Result<Catalogue, Stop>,
     ) -> Ended {
@@ -174,6 +175,9 @@ impl Scene<'_, '_> {
         let kernels = *put_away.as_ref().unwrap_or(&Kernels::NoneFound);
         let result = match put_away {
             Ok(found) => {
+                if let Some(Err(problem)) = leftover.map(|j| journal::discard(j, self.card)) {
+                    self.reporter.report(&Event::Remark(problem));
+                }
                 if found == Kernels::NoneFound {
                     self.reporter
                         .report(&Event::Remark(Problem::KernelUnknown {}));

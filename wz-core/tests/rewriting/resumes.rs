@@ -268,3 +268,22 @@ fn what_the_configuration_says_meanwhile_does_not_count() {
     );
     case.converges(&mut bench, 1, "another wish");
 }
+
+/// Else its count of power-ons would be that of a later run.
+#[test]
+fn a_run_that_never_got_to_write_is_forgotten_when_something_else_is_asked_for() {
+    let case = alpha_to_beta();
+    let mut bench = case.bench();
+    bench.power.fail_after(20, wz_core::sim::Cut::NotStarted);
+    bench.run();
+    bench.switch_on();
+    assert!(bench.file(JOURNAL).is_some());
+    bench.put(
+        "wz_flash-helper/general.conf",
+        b"backup_partitions=\"no\"\n",
+    );
+    assert_eq!(bench.run().ended.outcome, Outcome::NothingToDo);
+    assert!(bench.file(JOURNAL).is_none());
+    bench.assert_holds(&case.old.flash);
+    assert_eq!(bench.boots(), Booted::Firmware("alpha"));
+}
