@@ -486,21 +486,6 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_card_takes_its_time() {
-        let (_dir, card) = card(Faults {
-            bytes_per_second: Some(10 * 1024),
-            ..Faults::default()
-        });
-        let (mut client, _) = Client::connect(&card);
-        let start = Instant::now();
-
-        assert_eq!(client.write(1, 0x22), 0);
-        assert_eq!(client.read(1), Ok(0x22));
-
-        assert!(start.elapsed() >= Duration::from_millis(100));
-    }
-
-    #[test]
     fn dropping_the_card_ends_the_connection() {
         let (_dir, card) = card(Faults::default());
         let (mut client, _) = Client::connect(&card);

@@ -7,7 +7,6 @@ use crate::sim::Cut;
 use crate::units::Region;
 use rstest::rstest;
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
 
 fn write(card: &mut SimCard, path: &CardPath, bytes: &[u8]) -> io::Result<()> {
     let mut file = card.create(path).map_err(|error| error.source)?;
@@ -319,19 +318,6 @@ fn a_duplicate_is_a_card_of_its_own() {
         BTreeMap::from([("a".to_owned(), vec![1; SECTOR])])
     );
     assert_eq!(card.power().operations(), 0);
-}
-
-/// Suites make a hundred thousand runs of hundreds of changes each.
-#[test]
-fn what_a_sync_costs_does_not_depend_on_what_is_on_the_card() {
-    let mut card = SimCard::new(Size::mib(64));
-    for number in 0..20 {
-        card = card.with(&file(&number.to_string()), &[7; 64 * 1024]);
-    }
-    let start = Instant::now();
-    (0..10_000).for_each(|_| card.sync().unwrap());
-    let took = start.elapsed();
-    assert!(took < Duration::from_millis(100), "{took:?}");
 }
 
 fn card_with_two_sectors() -> SimCard {
