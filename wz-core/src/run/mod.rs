@@ -270,7 +270,7 @@ impl Scene<'_, '_> {
         let left = rewriting::carry_out(rewrite, &camera, &mut desk);
         self.end_operation(operation, left.as_ref().ok());
         self.end_phase(Phase::Execute, began);
-        let left = left.map_err(Stop::Failed)?;
+        let left = left?;
         // An archive that could not be made does not keep flash from being written.
         let left = match (left, saved) {
             (Left::Whole(Outcome::Success), Outcome::Incomplete) => {

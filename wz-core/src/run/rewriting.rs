@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 
 use super::kernels::{self, Copies};
-use super::{FlashUnit, Surroundings};
+use super::{FlashUnit, Stop, Surroundings};
 use crate::card::{Card, CardPath, write_small};
 use crate::config::{self, Key, SafetyBackup, WhenImagesFail};
 use crate::detect::Camera;
@@ -71,7 +71,7 @@ pub(super) fn carry_out(
     ready: &Ready,
     camera: &Camera,
     desk: &mut Desk<'_, '_>,
-) -> Result<Left, Problem> {
+) -> Result<Left, Stop> {
     if ready.map.work.is_none() {
         return Ok(Left::Whole(Outcome::Success));
     }
@@ -79,8 +79,9 @@ pub(super) fn carry_out(
         SafetyBackup::Make => Some(make_safety_copy(&ready.map, camera, desk)?),
         SafetyBackup::Skip => None,
     };
-    copy_kernels(&ready.copies, desk)?;
-    commit(ready, camera, safety.as_ref(), desk)?;
+    copy_kernels(&ready.copies, desk)
+        .and_then(|()| commit(ready, camera, safety.as_ref(), desk))
+        .map_err(Stop::Failed)?;
     let job = Job {
         plan: &ready.plan,
         safety: safety.as_ref(),
@@ -106,10 +107,10 @@ fn make_safety_copy(
     compared: &BlockMap,
     camera: &Camera,
     desk: &mut Desk<'_, '_>,
-) -> Result<SafetyCopy, Problem> {
+) -> Result<SafetyCopy, Stop> {
     let survey = survey(desk.card, &[primary_folder(camera)])
-        .map_err(|error| error.into_problem(desk.card))?;
-    let plan = plan_safety_backup(camera, &survey).map_err(first)?;
+        .map_err(|error| Stop::Failed(error.into_problem(desk.card)))?;
+    let plan = plan_safety_backup(camera, &survey)?;
     let copy = safety_copy(
         &plan,
         (&primary_folder(camera), &whole_chip_image(camera)),
@@ -118,16 +119,12 @@ fn make_safety_copy(
         desk.flash.file_systems,
         desk.card,
         desk.reporter,
-    )?;
+    )
+    .map_err(Stop::Failed)?;
     desk.journal
-        .append(desk.card, &Record::SafetyCopy(copy.clone()))?;
+        .append(desk.card, &Record::SafetyCopy(copy.clone()))
+        .map_err(Stop::Failed)?;
     Ok(copy)
-}
-
-/// The first of several problems; there is always one.
-fn first(problems: Vec<Problem>) -> Problem {
-    let mut problems = problems.into_iter();
-    problems.next().unwrap_or(Problem::KernelUnknown {})
 }
 
 /// Writes down all that the next power-on needs to know. From here on flash may change.
