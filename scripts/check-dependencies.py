@@ -35,7 +35,7 @@ def is_allowed(expression):
 def complaints(package):
     name = f"{package['name']} {package['version']}"
     if not SOURCE.fullmatch(package["source"] or ""):
-        yield f"{name} comes from {package['source']}, not from crates.io"
+        yield f"{name} comes from {package['source']}, not from the public registry of crates"
     if not is_allowed(package["license"]):
         yield f"{name} has the licence '{package['license']}', which scripts/check-dependencies.py does not allow"
 
