@@ -271,15 +271,13 @@ proptest! {
         prop_assert_eq!(history.journal.run, run(1));
         let sectors = (content.len() / SECTOR) as u32;
         let mut numbers = 0..sectors;
-        let mut expected = 0;
-        for found in &history.records {
+        for (expected, found) in (0..).zip(&history.records) {
             let is_there = |number: &u32| {
                 sector_of(&content, *number) == encode(run(1), *number, found).unwrap()
             };
             let number = numbers.find(is_there);
             prop_assert!(number.is_some(), "{found:?} was not written, or not in this order");
             prop_assert!(number == Some(expected) || found.stands_alone());
-            expected += 1;
         }
     }
 
