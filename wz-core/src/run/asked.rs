@@ -4,7 +4,7 @@ use super::Stop;
 use crate::card::{Card, CardError, CardPath, Entry, EntryKind};
 use crate::config::{self, Mode, Request};
 use crate::event::{Event, Problem, Reporter};
-use crate::journal::{self, Journal, RunId, Stage, State};
+use crate::journal::{self, RunId, Stage, State};
 use crate::profile::{Catalogue, ProfileFile};
 
 /// What the card alone decides.
@@ -53,7 +53,7 @@ pub(super) fn read_config(
 /// Where a run starts from.
 pub(super) enum Standing {
     /// Flash is not to be changed. A run that was, and never got to it, may have left its journal.
-    ReadsOnly(Option<Journal>),
+    ReadsOnly(Option<Box<State>>),
     /// Flash is to be changed, and has not been yet.
     Begins(Earlier),
     /// Flash was being changed when the camera was switched off.
@@ -84,10 +84,7 @@ pub(super) fn standing(
         Some(state) if (Stage::Writing..=Stage::Written).contains(&state.stage) => {
             Ok(Standing::Interrupted(Box::new(state)))
         }
-        leftover if !wants_to_write => {
-            let journal = leftover.map(|state| state.journal);
-            Ok(Standing::ReadsOnly(journal))
-        }
+        leftover if !wants_to_write => Ok(Standing::ReadsOnly(leftover.map(Box::new))),
         Some(state) if state.stage == Stage::Preparing => Ok(Standing::Begins(Earlier {
             attempts: state.attempts,
             kernel_copies: state.kernel_copies,

@@ -166,18 +166,18 @@ impl Scene<'_, '_> {
     /// whatever is wrong, so that the camera never starts it again and again.
     fn only_read(
         &mut self,
-        leftover: Option<Journal>,
+        leftover: Option<Box<State>>,
         config: Result<Request, Stop>,
         catalogue: Result<Catalogue, Stop>,
     ) -> Ended {
+        if let Some(Err(problem)) = leftover.map(|state| forget(&state, self.card)) {
+            self.reporter.report(&Event::Remark(problem));
+        }
         let names = kernels::names(catalogue.as_ref().ok());
         let put_away = kernels::put_away(self.card, &names, self.reporter);
         let kernels = *put_away.as_ref().unwrap_or(&Kernels::NoneFound);
         let result = match put_away {
             Ok(found) => {
-                if let Some(Err(problem)) = leftover.map(|j| journal::discard(j, self.card)) {
-                    self.reporter.report(&Event::Remark(problem));
-                }
                 if found == Kernels::NoneFound {
                     self.reporter
                         .report(&Event::Remark(Problem::KernelUnknown {}));
@@ -511,6 +511,12 @@ impl Scene<'_, '_> {
         let duration = self.surroundings.since_power_on().saturating_sub(began);
         self.reporter.report(&Event::PhaseEnded { phase, duration });
     }
+}
+
+/// Removes what a run has left that is over, or never got to write.
+fn forget(state: &State, card: &mut dyn Card) -> Result<(), Problem> {
+    kernels::remove_copies(&state.kernel_copies, card)?;
+    remove_journal(card)
 }
 
 fn remove_journal(card: &mut dyn Card) -> Result<(), Problem> {
