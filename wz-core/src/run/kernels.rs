@@ -231,8 +231,17 @@ fn stream(
 /// The card's own.
 pub fn remove_copies(copies: &[String], card: &mut dyn Card) -> Result<(), Problem> {
     let there = names_at_the_top(card)?;
-    let is_copy = |entry: &&String| copies.iter().any(|copy| copy.eq_ignore_ascii_case(entry));
-    for name in there.iter().filter(is_copy) {
+    let is_copy = |entry: &String| copies.iter().any(|copy| copy.eq_ignore_ascii_case(entry));
+    let (made, others): (Vec<&String>, Vec<&String>) = there.iter().partition(|name| is_copy(name));
+    // Without the original, which the owner may have renamed, the last copy is the owner's kernel.
+    let mut kept = 1;
+    for name in others {
+        let path = CardPath::root().join(name);
+        if bootable(card, &path).is_ok_and(|header| header.is_some()) {
+            kept = 0;
+        }
+    }
+    for name in made.into_iter().skip(kept) {
         card.remove_file(&CardPath::root().join(name))
             .map_err(|error| error.into_problem(card))?;
     }

@@ -231,3 +231,20 @@ fn a_program_that_dies_while_it_writes_leaves_its_kernel_until_it_has_died_too_o
     assert!(bench.flash.content() == before);
     assert!(bench.file("wz_flash-helper/journal.bin").is_some());
 }
+
+/// The owner may have given the kernel the name of a copy: then that is the only one there is.
+#[test]
+fn the_last_kernel_on_the_card_is_not_removed_as_a_copy() {
+    let mut bench = interrupted();
+    assert!(bench.file("beta_kernel").is_some(), "a copy");
+    bench.remove("alpha_kernel");
+    let told = bench.run();
+    assert_eq!(told.ended.outcome, Outcome::Success, "{}", told.text());
+    assert_eq!(told.ended.next, Next::Restart);
+    let files = bench.card.files();
+    let kernels = files
+        .iter()
+        .filter(|(path, _)| path.ends_with("_kernel.wz_flash-helper"));
+    assert!(kernels.clone().all(|(_, content)| content == sd_kernel()));
+    assert_eq!(kernels.count(), 1);
+}
