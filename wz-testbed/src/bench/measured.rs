@@ -126,7 +126,7 @@ mod tests {
 
         let operation = phases(&result, |name| OPERATION.contains(&name));
 
-        assert_eq!(operation, Some(Duration::from_millis(23)));
+        assert_eq!(operation, Some(Duration::from_millis(123)));
         assert_eq!(
             phases(&result, |name| name == WRITING),
             Some(Duration::from_millis(100))
