@@ -5,7 +5,7 @@ use rstest::rstest;
 
 use super::*;
 use crate::card::SimCard;
-use crate::sim::Cut;
+use crate::sim::{CardFault, Cut};
 
 fn run(number: u8) -> RunId {
     RunId::of(&[&[number]])
@@ -193,6 +193,29 @@ fn a_record_that_is_too_long_is_refused_and_the_next_one_takes_its_place() {
     assert_eq!(problem.code().to_string(), "WZ-0721");
     journal.append(&mut card, &record(1)).unwrap();
     assert_eq!(read(&mut card).unwrap().unwrap().records, records(2));
+}
+
+#[rstest]
+#[case::once(1, None)]
+#[case::twice(2, None)]
+#[case::at_each_try(3, Some("WZ-0206"))]
+fn a_card_that_fails_a_write_is_asked_again_and_not_for_ever(
+    #[case] failures: u64,
+    #[case] refused: Option<&str>,
+) {
+    let mut card = card();
+    let mut journal = Journal::begin(&mut card, run(1), &record(0)).unwrap();
+    for nth in 1..=failures {
+        card.break_it(CardFault::FailsWrite { nth });
+    }
+
+    let appended = journal.append(&mut card, &record(1));
+
+    let code = appended.err().map(|problem| problem.code().to_string());
+    assert_eq!(code.as_deref(), refused);
+    let kept = read(&mut card).unwrap().unwrap().records;
+    let expected = if refused.is_some() { 1 } else { 2 };
+    assert_eq!(kept, records(expected));
 }
 
 /// The longest records that a run writes fit.
