@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use wz_core::card::DirCard;
 use wz_core::event::{Event, Outcome, Phase, Problem, Reporter};
-use wz_core::run::{Ended, Next, Surroundings};
+use wz_core::flash::FileSystems;
+use wz_core::run::{Ended, Next, Surroundings, Visit};
 use wz_core::units::Size;
 
 use crate::console::Console;
@@ -133,12 +134,16 @@ struct Desk<'a> {
 impl Desk<'_> {
     fn open_shell_if_asked(&mut self) {
         if self.console.key_was_pressed(self.watchdog) {
-            console::print(
-                "A key was pressed: here is a shell. The card is in /sdcard. Leave it with \"exit\".",
-            );
-            if let Err(error) = self.console.run_shell(self.watchdog) {
-                console::print(&format!("There is no shell: {error}"));
-            }
+            self.open_shell();
+        }
+    }
+
+    fn open_shell(&mut self) {
+        console::print(
+            "A key was pressed: here is a shell. The card is in /sdcard. Leave it with \"exit\".",
+        );
+        if let Err(error) = self.console.run_shell(self.watchdog) {
+            console::print(&format!("There is no shell: {error}"));
         }
     }
 
@@ -171,7 +176,13 @@ impl Surroundings for Desk<'_> {
         self.watchdog.feed();
     }
 
-    fn before_operations(&mut self) {
-        self.open_shell_if_asked();
+    fn before_operations(&mut self, file_systems: &mut dyn FileSystems) -> Visit {
+        if !self.console.key_was_pressed(self.watchdog) {
+            return Visit::Nobody;
+        }
+        // What stays mounted is in the way of the shell's own commands, and they say so.
+        let _ = file_systems.release();
+        self.open_shell();
+        Visit::Somebody
     }
 }

@@ -15,7 +15,9 @@ mod findings;
 mod general;
 mod keys;
 mod line;
+mod listing;
 mod nearest;
+mod order;
 mod parse;
 mod reader;
 mod request;
@@ -30,10 +32,13 @@ use crate::event::{Problem, Spot};
 use crate::units::Size;
 
 pub use edit::{NotEdited, set_no};
-pub use general::{GeneralConf, read_general};
+pub use general::{GeneralConf, is_on, read_general};
 pub use keys::Key;
+pub use listing::listing;
+pub use order::{Order, ordered};
 pub use request::{
-    Mode, Request, Rewrite, SafetyBackup, SecondaryBackup, SwitchScope, WhenImagesFail, request,
+    Mode, Request, Rewrite, SafetyBackup, SecondaryBackup, SwitchScope, Wanted, WhenImagesFail,
+    Wish, request,
 };
 pub use restore::{RestoreChoice, RestoreConf, choose, read_restore};
 pub use value::{FileName, Name, Volume, YesNo};

@@ -30,6 +30,8 @@ pub enum SecondaryBackup {
 pub enum Rewrite {
     /// Partitions of the installed firmware; `restore/<firmware>.conf` says which.
     Restore,
+    /// These partitions of the installed firmware.
+    Partitions(Vec<Wish>),
     /// All that another firmware needs.
     Switch {
         /// The other firmware.
@@ -37,6 +39,26 @@ pub enum Rewrite {
         /// How much of it.
         scope: SwitchScope,
     },
+}
+
+/// A partition and what is to stand in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// The partition's name.
+    pub partition: String,
+    /// What is to stand in it.
+    pub content: Wanted,
+}
+
+/// What is to stand in a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Its image in `restore/<firmware>/`.
+    Image,
+    /// The file at this path on the card, whatever it is called.
+    File(String),
+    /// Nothing: it is erased.
+    Blank,
 }
 
 /// How much of a firmware Switch writes.
@@ -93,7 +115,7 @@ impl Rewrite {
     /// The operation that does it.
     pub const fn operation(&self) -> Operation {
         match self {
-            Self::Restore => Operation::Restore,
+            Self::Restore | Self::Partitions(_) => Operation::Restore,
             Self::Switch { .. } => Operation::SwitchFirmware,
         }
     }
@@ -120,7 +142,7 @@ pub fn request(file: &str, conf: &GeneralConf) -> Result<Reading<Request>, Vec<P
     })
 }
 
-fn requested(conf: &GeneralConf, rewrite: Option<Rewrite>) -> Request {
+pub(super) fn requested(conf: &GeneralConf, rewrite: Option<Rewrite>) -> Request {
     let name = |option: &Option<Given<Name>>| option.as_ref().map(|given| given.value.clone());
     Request {
         operations: operations(conf, rewrite.as_ref()),
@@ -184,7 +206,7 @@ fn rewrite(conf: &GeneralConf, refusals: &mut Vec<Problem>) -> Option<Rewrite> {
     })
 }
 
-fn remarks(file: &str, conf: &GeneralConf, request: &Request) -> Vec<Problem> {
+pub(super) fn remarks(file: &str, conf: &GeneralConf, request: &Request) -> Vec<Problem> {
     let mut remarks = Vec::new();
     if let Some(at) = asked(&conf.enable_audio) {
         remarks.push(Problem::ConfigNoSound { at });

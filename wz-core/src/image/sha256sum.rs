@@ -78,6 +78,21 @@ impl Digest {
         Self(Sha256::digest(content).into())
     }
 
+    /// The digest of all that `reader` gives.
+    ///
+    /// # Errors
+    /// The reader's own.
+    pub fn of_reader(reader: &mut dyn std::io::Read) -> std::io::Result<Self> {
+        const CHUNK: usize = 64 * 1024;
+        let (mut hash, mut buffer) = (Sha256::new(), vec![0; CHUNK]);
+        loop {
+            match reader.read(&mut buffer)? {
+                0 => return Ok(Self(hash.finalize().into())),
+                length => hash.update(&buffer[..length]),
+            }
+        }
+    }
+
     /// Its bytes.
     pub const fn as_bytes(&self) -> &[u8; BYTES] {
         &self.0

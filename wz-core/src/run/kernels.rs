@@ -78,6 +78,29 @@ pub fn put_away(
     Ok(found)
 }
 
+/// Whether a kernel of one of these names has been put away.
+///
+/// # Errors
+/// The card's own.
+pub fn is_away(card: &mut dyn Card, names: &[String]) -> Result<bool, Problem> {
+    let there = names_at_the_top(card)?;
+    Ok(there.iter().any(|entry| is_away_name(entry, names)))
+}
+
+fn is_away_name(entry: &str, names: &[String]) -> bool {
+    let away = |name: &String| format!("{name}{PUT_AWAY}").eq_ignore_ascii_case(entry);
+    names.iter().any(away)
+}
+
+/// Which kernels on the card may serve as the source of copies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sources<'a> {
+    /// Those that U-Boot finds: it has just booted one of them.
+    Bootable,
+    /// If there is none, also those of these names that have been put away.
+    PutAway(&'a [String]),
+}
+
 /// A kernel that U-Boot boots, and the names that it is still missing under.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copies {
@@ -97,6 +120,11 @@ impl Copies {
         }
     }
 
+    /// Whether U-Boot finds the kernel without them.
+    pub fn are_of_a_bootable_one(&self) -> bool {
+        !self.from.name().to_ascii_lowercase().ends_with(PUT_AWAY)
+    }
+
     /// What the copies take on the card.
     pub fn needed(&self, cluster: Size) -> Size {
         let one = self.size.round_up(cluster).get() + 2 * cluster.get();
@@ -109,7 +137,11 @@ impl Copies {
 ///
 /// # Errors
 /// [`Problem::NoBootableKernel`] when there is none to copy, and the card's own.
-pub fn missing(card: &mut dyn Card, names: &[String]) -> Result<Copies, Problem> {
+pub fn missing(
+    card: &mut dyn Card,
+    names: &[String],
+    sources: Sources<'_>,
+) -> Result<Copies, Problem> {
     let there = names_at_the_top(card)?;
     let is_there = |name: &String| there.iter().any(|entry| entry.eq_ignore_ascii_case(name));
     let mut distinct = BTreeSet::new();
@@ -117,8 +149,33 @@ pub fn missing(card: &mut dyn Card, names: &[String]) -> Result<Copies, Problem>
         .iter()
         .filter(|name| distinct.insert(name.to_ascii_lowercase()));
     let (present, absent): (Vec<&String>, Vec<&String>) = names.partition(|name| is_there(name));
+    let mut found = the_bootable_one(card, &present)?;
+    if let Sources::PutAway(known) = sources
+        && present.is_empty()
+    {
+        let away: Vec<&String> = (there.iter())
+            .filter(|entry| is_away_name(entry, known))
+            .collect();
+        found = the_bootable_one(card, &away)?;
+    }
+    if let Some((from, header)) = found {
+        let to = absent.into_iter().cloned().collect();
+        let size = header.total();
+        return Ok(Copies { from, size, to });
+    }
+    let names = present.into_iter().chain(absent).map(String::as_str);
+    Err(Problem::NoBootableKernel {
+        names: names.collect::<Vec<_>>().join(", "),
+    })
+}
+
+/// The first bootable one of these files, if all that are bootable are the same.
+fn the_bootable_one(
+    card: &mut dyn Card,
+    files: &[&String],
+) -> Result<Option<(CardPath, CheckedHeader)>, Problem> {
     let mut found: Option<(CardPath, CheckedHeader)> = None;
-    for name in &present {
+    for name in files {
         let path = CardPath::root().join(name);
         let header = bootable(card, &path).map_err(|error| error.into_problem(card))?;
         match (header, &found) {
@@ -132,15 +189,7 @@ pub fn missing(card: &mut dyn Card, names: &[String]) -> Result<Copies, Problem>
             _ => {}
         }
     }
-    if let Some((from, header)) = found {
-        let to = absent.into_iter().cloned().collect();
-        let size = header.total();
-        return Ok(Copies { from, size, to });
-    }
-    let names = present.into_iter().chain(absent).map(String::as_str);
-    Err(Problem::NoBootableKernel {
-        names: names.collect::<Vec<_>>().join(", "),
-    })
+    Ok(found)
 }
 
 /// The header of the file, if it is a uImage that U-Boot boots: header, length and both CRCs are

@@ -4,15 +4,17 @@
 //! chips and cards in tests, and on the owner's computer.
 
 mod asked;
+mod by_hand;
 mod chip;
 mod kernels;
+mod look;
 mod prepare;
 mod rewriting;
 
 use std::time::Duration;
 
 use crate::card::{Card, CardPath, remove_for_good};
-use crate::config::{Mode, Request};
+use crate::config::{Mode, Order, Request};
 use crate::detect::{self, Camera, Detected, FlashDevice, Manual};
 use crate::event::{Event, Operation, Outcome, Phase, Problem, Reporter, Verdict};
 use crate::execute::{BackupResult, backup};
@@ -21,14 +23,16 @@ use crate::journal::{self, Journal, MOST_ATTEMPTS, Record, RunId, Stage, State};
 use crate::profile::{Catalogue, Chip, Soc};
 use crate::units::Size;
 
-use asked::{Earlier, Ready, Standing, read_config, ready, standing, wants, with_card_profiles};
+use asked::{Earlier, Ready, Standing, read_request, ready, standing, wants, with_card_profiles};
 use chip::{find_chip, is_this_camera, serial_of};
-use kernels::Kernels;
+use kernels::{Kernels, Sources};
 use prepare::Prepared;
 use rewriting::{KernelNames, Left};
 
+pub use by_hand::{preview, run_by_hand, take_in};
 pub use chip::ChipEvidence;
 pub use kernels::PUT_AWAY;
+pub use look::{Sight, look};
 
 /// The flash chip and its kernel device.
 pub struct FlashUnit<'a> {
@@ -59,8 +63,18 @@ pub trait Surroundings {
     /// A sign of life for the watchdog, where nothing is reported for a while.
     fn keep_alive(&self);
 
-    /// Called once when all is planned and nothing has been done: the owner may want a shell.
-    fn before_operations(&mut self);
+    /// Called once when all is planned and nothing has been done: the owner may want a shell. What
+    /// is mounted of flash would be in its way, and is released before it opens.
+    fn before_operations(&mut self, file_systems: &mut dyn FileSystems) -> Visit;
+}
+
+/// Whether somebody was there who may have changed flash and card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visit {
+    /// Nothing was opened: all is as it was planned for.
+    Nobody,
+    /// A shell was open.
+    Somebody,
 }
 
 /// How a run ended.
@@ -100,6 +114,27 @@ enum Stop {
     Refused(Vec<Problem>),
     /// Something was begun.
     Failed(Problem),
+    /// Nothing was begun, and it starts again.
+    PlanAnew(PlanAnew),
+}
+
+/// Somebody had a shell: whatever was read before may have changed.
+struct PlanAnew;
+
+impl From<PlanAnew> for Stop {
+    fn from(anew: PlanAnew) -> Self {
+        Self::PlanAnew(anew)
+    }
+}
+
+/// Where a run starts from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Start {
+    /// U-Boot has just booted the SD kernel.
+    PowerOn,
+    /// A shell is or was open: the SD kernel may have been put away, this power-on has been counted,
+    /// and nobody is asked again.
+    Shell,
 }
 
 impl From<Problem> for Stop {
@@ -116,6 +151,7 @@ impl From<Vec<Problem>> for Stop {
 
 /// The machine, as far as it is there, and who is told.
 struct Scene<'a, 'b> {
+    start: Start,
     card: &'a mut dyn Card,
     flash: Result<FlashUnit<'b>, Problem>,
     chip: &'a ChipEvidence,
@@ -134,34 +170,76 @@ pub fn run(
     surroundings: &mut dyn Surroundings,
     reporter: &mut dyn Reporter,
 ) -> Ended {
-    let config = read_config(card, reporter);
-    let catalogue = with_card_profiles(card);
-    let standing = standing(card, config.as_ref().ok());
     let mut scene = Scene {
+        start: Start::PowerOn,
         card,
         flash,
         chip,
         surroundings,
         reporter,
     };
-    let ended = match standing {
-        Ok(Standing::ReadsOnly(leftover)) => scene.only_read(leftover, config, catalogue),
-        Ok(Standing::Begins(earlier)) => scene.begin(earlier, config, catalogue),
-        Ok(Standing::Interrupted(_)) if wants(&config, Mode::DryRun) => {
-            scene.refuse_and_wait(Problem::DryRunOfOpenRun {})
-        }
-        Ok(Standing::Interrupted(state)) => scene.resume(*state, catalogue),
-        // Whether the camera still starts without the card is not known.
-        Err(problem) => scene.refuse_and_wait(problem),
-    };
-    scene.reporter.report(&Event::Finished {
-        outcome: ended.outcome,
-        peak_memory: scene.surroundings.peak_memory(),
-    });
-    ended
+    scene.whole(None)
 }
 
 impl Scene<'_, '_> {
+    /// A run to its end, for `order` or else for what `general.conf` asks for.
+    fn whole(&mut self, order: Option<&Order>) -> Ended {
+        let ended = loop {
+            match self.attempt(order) {
+                Ok(ended) => break ended,
+                Err(PlanAnew) => {
+                    self.start = Start::Shell;
+                    let told = Problem::PlannedAnew {};
+                    self.reporter.report(&Event::Remark(told));
+                }
+            }
+        };
+        self.reporter.report(&Event::Finished {
+            outcome: ended.outcome,
+            peak_memory: self.surroundings.peak_memory(),
+        });
+        ended
+    }
+
+    fn attempt(&mut self, order: Option<&Order>) -> Result<Ended, PlanAnew> {
+        let config = read_request(self.card, order, self.reporter);
+        let catalogue = with_card_profiles(self.card);
+        match standing(self.card, config.as_ref().ok()) {
+            Ok(Standing::ReadsOnly(leftover)) => self.only_read(leftover, config, catalogue),
+            Ok(Standing::Begins(earlier)) => self.begin(earlier, config, catalogue),
+            Ok(Standing::Interrupted(_)) if order.is_some() => {
+                Ok(self.refuse_and_wait(Problem::RunOpen {}))
+            }
+            Ok(Standing::Interrupted(_)) if wants(&config, Mode::DryRun) => {
+                Ok(self.refuse_and_wait(Problem::DryRunOfOpenRun {}))
+            }
+            Ok(Standing::Interrupted(state)) => self.resume(*state, catalogue),
+            // Whether the camera still starts without the card is not known.
+            Err(problem) => Ok(self.refuse_and_wait(problem)),
+        }
+    }
+
+    /// Lets the owner have a shell, once per power-on.
+    fn pause(&mut self) -> Result<(), PlanAnew> {
+        match (self.start, &mut self.flash) {
+            (Start::PowerOn, Ok(flash)) => {
+                match self.surroundings.before_operations(flash.file_systems) {
+                    Visit::Nobody => Ok(()),
+                    Visit::Somebody => Err(PlanAnew),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Which power-on of its run this is, after `earlier` ones.
+    fn attempt_after(&self, earlier: u32) -> u32 {
+        match self.start {
+            Start::PowerOn => earlier + 1,
+            Start::Shell => earlier.max(1),
+        }
+    }
+
     /// S7: a run that does not change flash puts the SD kernel away before it looks at flash,
     /// whatever is wrong, so that the camera never starts it again and again.
     fn only_read(
@@ -169,12 +247,14 @@ impl Scene<'_, '_> {
         leftover: Option<Box<State>>,
         config: Result<Request, Stop>,
         catalogue: Result<Catalogue, Stop>,
-    ) -> Ended {
+    ) -> Result<Ended, PlanAnew> {
+        let names = kernels::names(catalogue.as_ref().ok());
+        let copies = leftover.as_ref().map(|state| state.kernel_copies.clone());
         if let Some(Err(problem)) = leftover.map(|state| forget(&state, self.card)) {
             self.reporter.report(&Event::Remark(problem));
         }
-        let names = kernels::names(catalogue.as_ref().ok());
-        let put_away = kernels::put_away(self.card, &names, self.reporter);
+        let put_away = kernels::put_away(self.card, &names, self.reporter)
+            .map(|found| self.or_away(found, &names, &copies.unwrap_or_default()));
         let kernels = *put_away.as_ref().unwrap_or(&Kernels::NoneFound);
         let result = match put_away {
             Ok(found) => {
@@ -186,12 +266,14 @@ impl Scene<'_, '_> {
             }
             Err(problem) => Err(Stop::from(problem)),
         };
-        Ended::after(conclude(result, self.reporter), kernels)
+        let outcome = conclude(result, self.reporter)?;
+        self.forget_given_images();
+        Ok(Ended::after(outcome, kernels))
     }
 
     fn read_flash(&mut self, ready: &Ready) -> Result<Outcome, Stop> {
         let (_, prepared) = self.prepare(ready)?;
-        self.surroundings.before_operations();
+        self.pause()?;
         let began = self.surroundings.since_power_on();
         let is_dry = prepared.request.mode == Mode::DryRun;
         let outcome = match is_dry && !prepared.request.operations.is_empty() {
@@ -209,11 +291,11 @@ impl Scene<'_, '_> {
         earlier: Earlier,
         config: Result<Request, Stop>,
         catalogue: Result<Catalogue, Stop>,
-    ) -> Ended {
+    ) -> Result<Ended, PlanAnew> {
         let names = kernels::names(catalogue.as_ref().ok());
-        let attempt = earlier.attempts + 1;
+        let attempt = self.attempt_after(earlier.attempts);
         if attempt > MOST_ATTEMPTS {
-            return self.give_up(None, Stage::Preparing.about_to(), &names);
+            return Ok(self.give_up(None, Stage::Preparing.about_to(), &names));
         }
         let now = self.surroundings.since_power_on().as_nanos().to_le_bytes();
         let before = earlier.run.map(RunId::to_bytes).unwrap_or_default();
@@ -234,9 +316,9 @@ impl Scene<'_, '_> {
             .and_then(|ready| self.change_flash(&ready, &mut journal, &mut copies));
         match left {
             Ok((operation, Left::Whole(outcome))) => {
-                self.finish(Some(operation), outcome, &names, journal, &copies)
+                Ok(self.finish(Some(operation), outcome, &names, journal, &copies))
             }
-            Ok((_, left)) => self.stay(left),
+            Ok((_, left)) => Ok(self.stay(left)),
             Err(stop) => self.end_untouched(stop, Some(journal), &copies, &names),
         }
     }
@@ -248,7 +330,7 @@ impl Scene<'_, '_> {
         copies: &mut Vec<String>,
     ) -> Result<(Operation, Left), Stop> {
         let (camera, prepared) = self.prepare(ready)?;
-        self.surroundings.before_operations();
+        self.pause()?;
         let began = self.surroundings.since_power_on();
         let saved = self.make_backup(&prepared)?;
         let Some(rewrite) = &prepared.rewrite else {
@@ -282,14 +364,18 @@ impl Scene<'_, '_> {
     }
 
     /// Goes on where an earlier power-on stopped, whatever the configuration says now.
-    fn resume(&mut self, mut state: State, catalogue: Result<Catalogue, Stop>) -> Ended {
+    fn resume(
+        &mut self,
+        mut state: State,
+        catalogue: Result<Catalogue, Stop>,
+    ) -> Result<Ended, PlanAnew> {
         let builtin = || Catalogue::builtin();
         let catalogue = catalogue.unwrap_or_else(|_| builtin());
         let names = kernels::names(Some(&catalogue));
-        let attempt = state.attempts + 1;
+        let attempt = self.attempt_after(state.attempts);
         if attempt > MOST_ATTEMPTS {
             let about_to = state.stage.about_to();
-            return self.give_up(Some(&mut state), about_to, &names);
+            return Ok(self.give_up(Some(&mut state), about_to, &names));
         }
         self.reporter
             .report(&Event::Remark(Problem::Resumed { attempt }));
@@ -297,18 +383,19 @@ impl Scene<'_, '_> {
             .journal
             .append(self.card, &Record::Started { attempt })
         {
-            return self.refuse_and_wait(problem);
+            return Ok(self.refuse_and_wait(problem));
         }
+        self.pause()?;
         let operation = state.begun.as_ref().map(|begun| begun.operation.into());
         let mut copies = state.kernel_copies.clone();
         let left = self.go_on(&mut state, &mut copies, operation, &catalogue);
-        match left {
+        Ok(match left {
             Ok(Left::Whole(outcome)) => {
                 self.finish(operation, outcome, &names, state.journal, &copies)
             }
             Ok(left) => self.stay(left),
             Err(problem) => self.refuse_and_wait(problem),
-        }
+        })
     }
 
     fn go_on(
@@ -325,12 +412,13 @@ impl Scene<'_, '_> {
         }
         let flash = self.flash.as_mut().map_err(|problem| problem.clone())?;
         let mut journal = state.journal.clone();
-        self.surroundings.before_operations();
         let began = self.surroundings.since_power_on();
         let told = operation.map(Event::OperationStarted);
         told.iter().for_each(|event| self.reporter.report(event));
+        let known = kernels::names(Some(catalogue));
         let names = KernelNames {
             firmwares: catalogue.firmwares(&soc.name),
+            sources: kernel_sources(self.start, &known),
         };
         let mut desk = rewriting::Desk {
             flash,
@@ -360,11 +448,13 @@ impl Scene<'_, '_> {
         self.end_phase(Phase::Detect, began);
         let began = self.surroundings.since_power_on();
         let flash = self.flash.as_mut().map_err(|problem| problem.clone())?;
+        let known = kernels::names(Some(catalogue));
         let context = prepare::Context {
             request,
             catalogue,
             soc,
             camera: &camera,
+            kernel_sources: kernel_sources(self.start, &known),
         };
         let prepared = prepare::prepare(context, flash, self.card, self.reporter)?;
         self.end_phase(Phase::Plan, began);
@@ -437,21 +527,41 @@ impl Scene<'_, '_> {
             self.card,
             self.reporter,
         );
-        Ended::after(outcome, kernels)
+        self.forget_given_images();
+        Ended::after(outcome, self.or_away(kernels, names, copies))
     }
 
-    /// Ends a run that has changed nothing in flash.
+    /// Ends a run that has changed nothing in flash. One that is to be planned anew leaves its journal,
+    /// or the one that the shell has begun.
     fn end_untouched(
         &mut self,
         stop: Stop,
         journal: Option<Journal>,
         copies: &[String],
         names: &[String],
-    ) -> Ended {
-        let outcome = conclude(Err(stop), self.reporter);
-        match journal {
+    ) -> Result<Ended, PlanAnew> {
+        let outcome = conclude(Err(stop), self.reporter)?;
+        Ok(match journal {
             Some(journal) => self.finish(None, outcome, names, journal, copies),
             None => Ended::after(outcome, self.put_away(names)),
+        })
+    }
+
+    /// What was found to put away; or else a kernel that was put away before, where the program may
+    /// have been started from a copy of it, or from a shell.
+    fn or_away(&mut self, found: Kernels, names: &[String], copies: &[String]) -> Kernels {
+        let may_be_away = self.start == Start::Shell || !copies.is_empty();
+        let mut is_away = || kernels::is_away(self.card, names).unwrap_or(false);
+        match found {
+            Kernels::NoneFound if may_be_away && is_away() => Kernels::PutAway,
+            found => found,
+        }
+    }
+
+    /// No run is open: nobody needs them any more.
+    fn forget_given_images(&mut self) {
+        if let Err(problem) = by_hand::forget_given_images(self.card) {
+            self.reporter.report(&Event::Remark(problem));
         }
     }
 
@@ -472,8 +582,10 @@ impl Scene<'_, '_> {
                 last: about_to.to_owned(),
             }));
         let copies = open.as_ref().map(|state| state.kernel_copies.clone());
-        let removed = kernels::remove_copies(&copies.unwrap_or_default(), self.card);
-        let kernels = self.put_away(names);
+        let copies = copies.unwrap_or_default();
+        let removed = kernels::remove_copies(&copies, self.card);
+        let found = self.put_away(names);
+        let kernels = self.or_away(found, names, &copies);
         let counted_anew = match (kernels, open) {
             (Kernels::NoneFound, _) => Ok(()),
             // An interrupted run can go on once the owner gives the kernel its name back.
@@ -523,19 +635,31 @@ fn remove_journal(card: &mut dyn Card) -> Result<(), Problem> {
     remove_for_good(card, &CardPath::journal()).map_err(|error| error.into_problem(card))
 }
 
-fn conclude(result: Result<Outcome, Stop>, reporter: &mut dyn Reporter) -> Outcome {
+fn conclude(
+    result: Result<Outcome, Stop>,
+    reporter: &mut dyn Reporter,
+) -> Result<Outcome, PlanAnew> {
     match result {
-        Ok(outcome) => outcome,
+        Ok(outcome) => Ok(outcome),
+        Err(Stop::PlanAnew(anew)) => Err(anew),
         Err(Stop::Refused(problems)) => {
             problems
                 .into_iter()
                 .for_each(|problem| reporter.report(&Event::Refused(problem)));
-            Outcome::Refused
+            Ok(Outcome::Refused)
         }
         Err(Stop::Failed(problem)) => {
             reporter.report(&Event::Failed(problem));
-            Outcome::Failed
+            Ok(Outcome::Failed)
         }
+    }
+}
+
+/// Where copies of the SD kernel may come from.
+fn kernel_sources(start: Start, names: &[String]) -> Sources<'_> {
+    match start {
+        Start::PowerOn => Sources::Bootable,
+        Start::Shell => Sources::PutAway(names),
     }
 }
 

@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod by_hand;
 mod cases;
 mod chance;
 mod defects;
