@@ -1,12 +1,17 @@
-//! PID 1 on the camera, and the work that it supervises: two processes from one program.
+//! PID 1 on the camera, the work that it supervises, and the commands at its shell: one program under
+//! several names.
 
 mod aftermath;
 mod basics;
 mod boot_sector;
+mod cli;
 mod command_line;
 mod console;
+mod file_chip;
 mod flash;
 mod kernel_log;
+mod lock;
+mod login;
 mod logs;
 mod memory;
 mod mounts;
@@ -15,6 +20,7 @@ mod panics;
 mod power;
 mod reporters;
 mod results;
+mod root;
 mod sdcard;
 mod soc;
 mod supervisor;
@@ -24,13 +30,29 @@ mod watchdog;
 mod work;
 
 use std::env;
+use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     if std::process::id() == 1 {
         supervisor::run();
     }
+    let mut arguments = env::args_os();
+    match name_of(arguments.next()).as_deref() {
+        Some("wz") => cli::run(arguments),
+        _ => init(),
+    }
+}
+
+/// The name that the program was started by.
+fn name_of(program: Option<OsString>) -> Option<String> {
+    let name = Path::new(&program?).file_name().map(OsStr::to_owned)?;
+    name.into_string().ok()
+}
+
+fn init() -> ExitCode {
     if !is_supervised() {
         eprintln!("This is the first program of a camera's SD kernel; it does nothing elsewhere.");
         return ExitCode::FAILURE;
@@ -41,7 +63,10 @@ fn main() -> ExitCode {
         Some(console::SHELL_ARGUMENT) => {
             console::print(&format!("There is no shell: {}", console::become_shell()));
         }
-        _ => return ExitCode::FAILURE,
+        _ => {
+            eprintln!("{}", login::BY_HAND);
+            return ExitCode::FAILURE;
+        }
     }
     ExitCode::SUCCESS
 }

@@ -1,6 +1,6 @@
 //! Hands each event to everyone who takes note: console, log files, record, watchdog.
 
-use std::io::{self, Stdout};
+use std::io::{self, Stderr, Stdout};
 use std::mem;
 use std::path::Path;
 use std::time::Duration;
@@ -16,12 +16,54 @@ use crate::watchdog::Watchdog;
 /// All of them.
 #[derive(Debug)]
 pub struct Reporters<'a> {
-    console: Option<report::Console<Stdout>>,
+    console: Option<Screen>,
     serial_log: Written,
     full_log: Written,
     record: report::Record,
     watchdog: &'a Watchdog,
     log_failure: LogFailure,
+}
+
+/// The log files of one run, for whoever lets other programs write to them in between.
+#[derive(Clone, Debug)]
+pub struct SharedLogs([Log; 2]);
+
+impl SharedLogs {
+    /// Hands all that was said to the card.
+    pub fn hand_over(&self) {
+        for log in &self.0 {
+            // It is tried again, and told, with the next event.
+            let _ = log.commit();
+        }
+    }
+
+    /// Goes on behind what others have written.
+    pub fn take_over(&self) {
+        self.0.iter().for_each(Log::catch_up);
+    }
+}
+
+/// A person at a terminal, or a script that looks for problems on stderr.
+#[derive(Debug)]
+struct Screen {
+    out: report::Console<Stdout>,
+    problems: report::Console<Stderr>,
+}
+
+impl Screen {
+    fn new() -> Self {
+        Self {
+            out: report::Console::new(io::stdout()),
+            problems: report::Console::new(io::stderr()),
+        }
+    }
+
+    fn report(&mut self, event: &Event) {
+        match event {
+            Event::Refused(_) | Event::Failed(_) => self.problems.report(event),
+            _ => self.out.report(event),
+        }
+    }
 }
 
 /// Whether it was told that the logs on the card are not whole; once is enough.
@@ -57,7 +99,7 @@ impl<'a> Reporters<'a> {
     /// Everyone.
     pub fn new(watchdog: &'a Watchdog) -> Self {
         Self {
-            console: Some(report::Console::new(io::stdout())),
+            console: Some(Screen::new()),
             ..Self::without_console(watchdog)
         }
     }
@@ -86,6 +128,11 @@ impl<'a> Reporters<'a> {
             .log
             .open(&place(&CardPath::full_log()), earlier);
         self.tell_failure(serial.and(full));
+    }
+
+    /// The log files, for whoever lets other programs write to them.
+    pub fn shared_logs(&self) -> SharedLogs {
+        SharedLogs([self.serial_log.log.clone(), self.full_log.log.clone()])
     }
 
     /// Ends the log files.

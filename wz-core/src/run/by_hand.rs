@@ -84,13 +84,17 @@ impl Scene<'_, '_> {
 /// next power-on. Returns where it is.
 ///
 /// # Errors
-/// No room for it, the reader's own errors, and the card's.
+/// A run that is open, and may need another image of this name; no room for it; the reader's own errors,
+/// and the card's.
 pub fn take_in(
     name: &str,
     size: Size,
     image: &mut dyn Read,
     card: &mut dyn Card,
 ) -> Result<CardPath, Problem> {
+    if is_open(card)? {
+        return Err(Problem::RunOpen {});
+    }
     let space = card.space().map_err(|error| error.into_problem(card))?;
     let needed = size.round_up(space.cluster);
     if needed > space.free {
@@ -103,6 +107,11 @@ pub fn take_in(
     let path = CardPath::given_images().join(name);
     copy(image, &path, card).map_err(|error| error.into_problem(card))?;
     Ok(path)
+}
+
+fn is_open(card: &mut dyn Card) -> Result<bool, Problem> {
+    let standing = standing(card, None)?;
+    Ok(matches!(standing, Standing::Interrupted(_)))
 }
 
 fn copy(image: &mut dyn Read, path: &CardPath, card: &mut dyn Card) -> Result<(), CardError> {
