@@ -13,9 +13,9 @@ A key was pressed: here is a shell. Nothing has been done yet; \"exit\" lets the
 
 What you change counts: configuration and plan are read anew when you leave with \"exit\".";
 
-/// Once the run is over.
+/// When the run is over.
 pub const AFTER: &str = "\
-A key was pressed: here is a shell. The run is over; \"exit\" ends it and restarts the camera.
+A key was pressed: here is a shell. The run is over; leave it with \"exit\".
 
   card         /sdcard (if it is empty: mount -t vfat /dev/mmcblk0p1 /sdcard)
   what was     cat /sdcard/wz_flash-helper/initramfs_serial.log

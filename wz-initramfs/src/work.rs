@@ -178,9 +178,11 @@ impl Desk<'_> {
         }
     }
 
+    /// While nothing is left to do. A key opens a shell.
     fn pass_time(&mut self) {
         self.console.pause(Duration::from_millis(500));
         self.watchdog.feed();
+        self.open_shell_if_asked();
     }
 }
 

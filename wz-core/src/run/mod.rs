@@ -8,6 +8,7 @@ mod by_hand;
 mod chip;
 mod kernels;
 mod look;
+mod notes;
 mod prepare;
 mod rewriting;
 
@@ -445,6 +446,8 @@ impl Scene<'_, '_> {
         let began = self.surroundings.since_power_on();
         let (catalogue, request) = (&ready.catalogue, &ready.request);
         let camera = find_camera(catalogue, (soc, chip), flash, request, self.reporter)?;
+        self.reporter
+            .report(&notes::about(&camera, soc, self.chip, flash));
         self.end_phase(Phase::Detect, began);
         let began = self.surroundings.since_power_on();
         let flash = self.flash.as_mut().map_err(|problem| problem.clone())?;

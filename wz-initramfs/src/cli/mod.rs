@@ -128,3 +128,6 @@ fn become_program(name: &str, arguments: &[OsString]) -> Done {
         reason: error.to_string(),
     }))
 }
+
+#[cfg(test)]
+mod tests;
