@@ -8,6 +8,7 @@ mod chip;
 mod kernels;
 mod prepare;
 mod rewriting;
+mod scripts;
 
 use std::time::Duration;
 
@@ -29,6 +30,7 @@ use rewriting::{KernelNames, Left};
 
 pub use chip::ChipEvidence;
 pub use kernels::PUT_AWAY;
+pub use scripts::{ScriptCall, ScriptFacts};
 
 /// The flash chip and its kernel device.
 pub struct FlashUnit<'a> {
@@ -61,6 +63,16 @@ pub trait Surroundings {
 
     /// Called once when all is planned and nothing has been done: the owner may want a shell.
     fn before_operations(&mut self);
+
+    /// Runs a custom script to its end.
+    ///
+    /// # Errors
+    /// When it is not there, cannot be started, takes too long, or ends with another status than 0.
+    fn run_script(
+        &mut self,
+        script: &ScriptCall<'_>,
+        reporter: &mut dyn Reporter,
+    ) -> Result<(), Problem>;
 }
 
 /// How a run ended.
