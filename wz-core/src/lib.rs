@@ -17,6 +17,8 @@ pub mod config;
 
 pub mod card;
 
+pub mod script;
+
 pub mod flash;
 
 pub mod detect;

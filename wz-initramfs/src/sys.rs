@@ -6,9 +6,15 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::ptr;
 
 use nix::fcntl::OFlag;
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::resource::{Resource, setrlimit};
+use nix::unistd::setsid;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use wz_core::units::{Region, Size};
 
@@ -203,6 +209,28 @@ pub fn set_watchdog_timeout(watchdog: &File, seconds: i32) -> io::Result<i32> {
     // SAFETY: the kernel reads and writes one int, which outlives the call.
     unsafe { ioctl::watchdog_set_timeout(watchdog.as_raw_fd(), &mut seconds) }?;
     Ok(seconds)
+}
+
+/// What one program of a script may have of the address space. Cameras have 94 MB of memory, and
+/// our own programs need 8.
+const MOST_MEMORY: u64 = 64 << 20;
+
+/// Makes `command` start its program apart from this one: in a session of its own, so that what the
+/// terminal sends does not reach it, with mounts of its own, which vanish with it, and with bounds.
+pub fn set_apart(command: &mut Command) {
+    let none = None::<&str>;
+    let prepare = move || {
+        setsid()?;
+        // Where this is not allowed the mounts are shared, which is all that can be had there.
+        let _ = unshare(CloneFlags::CLONE_NEWNS)
+            .and_then(|()| mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none));
+        setrlimit(Resource::RLIMIT_AS, MOST_MEMORY, MOST_MEMORY)?;
+        setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
+        Ok(())
+    };
+    // SAFETY: `prepare` runs between fork and exec and makes nothing but system calls; it neither
+    // allocates nor takes locks.
+    unsafe { command.pre_exec(prepare) };
 }
 
 /// Reads the 32-bit hardware register at a physical address.

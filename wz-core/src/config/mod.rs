@@ -36,6 +36,7 @@ pub use request::{
     Mode, Request, Rewrite, SafetyBackup, SecondaryBackup, SwitchScope, WhenImagesFail, request,
 };
 pub use restore::{RestoreChoice, RestoreConf, choose, read_restore};
+pub use shown::{HIDDEN, is_invisible, looks_secret};
 pub use value::{FileName, Name, Volume, YesNo};
 
 /// The longest configuration file that is read. Ask the card for at most this much

@@ -3,7 +3,7 @@
 //! Console, logs, `result.json` and `docs/codes.md` all take their words from here. A code never
 //! changes its meaning; a new problem gets a new number. The first two digits are the subject:
 //! 01 configuration, 02 card, 03 flash chip, 04 what camera this is, 05 images, 06 backup,
-//! 07 writing flash, 09 the program itself.
+//! 07 writing flash, 08 what comes with and behind the operations, 09 the program itself.
 
 use std::fmt;
 
@@ -768,6 +768,91 @@ problems! {
     KernelsDiffer = 733 { first: String, second: String }
         "The card has different SD kernels: \"{first}\" and \"{second}\""
         => "Leave only this program's kernel on the card: after a power cut the camera has to start from it.";
+
+    /// A script that `custom_scripts` names.
+    ScriptMissing = 830 { file: String }
+        "There is no script \"{file}\" on the card"
+        => "Copy it there, or take its name out of custom_scripts in general.conf.";
+
+    /// The name of a script is that of a folder.
+    ScriptIsAFolder = 831 { file: String }
+        "\"{file}\" is a folder, not a script"
+        => "Put the script itself there, or take its name out of custom_scripts in general.conf.";
+
+    /// A script has a few hundred lines at most; this is something else.
+    ScriptTooLong = 832 { file: String, limit: Size }
+        "\"{file}\" is longer than {limit}, so it is no script"
+        => "Name the script itself in custom_scripts, and keep what it works with in files of its own.";
+
+    /// A script without a single command: it was not copied whole.
+    ScriptEmpty = 833 { file: String }
+        "The script \"{file}\" is empty"
+        => "Copy it to the card again.";
+
+    /// Some editors save in this form when told "Unicode".
+    ScriptUtf16 = 834 { file: String }
+        "The script \"{file}\" is saved as UTF-16"
+        => "Open it in a text editor and save it as UTF-8 (in Windows Notepad: Save as, Encoding: UTF-8).";
+
+    /// The file holds bytes that no text has.
+    ScriptBinary = 835 { file: String, what: String }
+        "\"{file}\" is no shell script: {what}"
+        => "Name a shell script in custom_scripts; a script can start programs that lie on the card.";
+
+    /// The first line asks for an interpreter that is not on the camera.
+    ScriptInterpreter = 836 { file: String, interpreter: String }
+        "The script \"{file}\" is written for {interpreter}, and the camera has only a shell"
+        => "Write it for /bin/sh.";
+
+    /// A script ended with a status other than 0. Those behind it were not run.
+    ScriptFailed = 840 { name: String, status: i32 }
+        "The script \"{name}\" ended with status {status}"
+        => "Read what it said in wz_flash-helper/initramfs.log; what it had done by then stays done.";
+
+    /// A script was ended by a signal: by itself, or by the kernel for lack of memory.
+    ScriptKilled = 841 { name: String, signal: String }
+        "The script \"{name}\" was ended by {signal}"
+        => "Read what it said in wz_flash-helper/initramfs.log; a script has to get by with the camera's little memory.";
+
+    /// A script that does not come to its end is ended, with all that it has started.
+    ScriptTimedOut = 842 { name: String, seconds: u64 }
+        "The script \"{name}\" did not come to its end within {seconds} s and was stopped"
+        => "Correct it, or set custom_scripts_timeout_seconds to more in general.conf.";
+
+    /// A script could not be started.
+    ScriptNotStarted = 843 { name: String, reason: String }
+        "The script \"{name}\" could not be started: {reason}"
+        => "Run again; if it stays, report it with wz_flash-helper/initramfs.log.";
+
+    /// A script that starts programs without end is ended before the camera stands still.
+    ScriptTooManyPrograms = 844 { name: String, most: usize }
+        "The script \"{name}\" had more than {most} programs running at once and was stopped"
+        => "Look for a function or a program in it that starts itself.";
+
+    /// Programs that a script left running, or file systems that it left mounted.
+    ScriptLeftovers = 845 { name: String, what: String }
+        "The script \"{name}\" left behind: {what}; this was ended"
+        => "Let the script wait for what it starts, and unmount what it mounts.";
+
+    /// Of what a script says, the rest is not kept.
+    ScriptOutputCut = 846 { name: String, limit: Size }
+        "The script \"{name}\" said more than {limit}; the rest is not shown"
+        => "Take out set -x, or write what it says to a file on the card.";
+
+    /// A profile names a script that is not beside it.
+    ProfileScriptMissing = 850 { script: String, reason: String }
+        "The script \"{script}\" that a profile names cannot be used: {reason}"
+        => "Copy it to the card, beside the profile, or take its name out of the profile.";
+
+    /// A script of a profile ended with an error, or not in time.
+    ProfileScriptFailed = 851 { script: String, reason: String }
+        "The script \"{script}\" of a profile failed: {reason}"
+        => "Correct the script; what it said on standard error is in wz_flash-helper/initramfs.log.";
+
+    /// A script of a profile has to answer with one word or nothing.
+    ProfileScriptAnswer = 852 { script: String, answer: String }
+        "The script \"{script}\" of a profile answered \"{answer}\", which is not the one word that is asked for"
+        => "Let it print the word and nothing else on standard output: lower case letters, digits, _ and -.";
 
     /// A bug: the program came upon something that its authors held to be impossible.
     Panic = 901 { message: String }
