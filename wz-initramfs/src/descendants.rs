@@ -1,6 +1,5 @@
 //! The programs that were started from here, by whomever: a script, what it starts, what that leaves
-//! running. Kernels of cameras have no control groups to keep them together; so whatever loses its
-//! parent becomes this program's child, and none gets lost.
+//! running. Kernels of cameras have no control groups to keep them together.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::prctl::set_child_subreaper;
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{Pid, getsid};
 
@@ -28,8 +27,6 @@ pub struct Descendants {
 impl Descendants {
     /// From now on.
     pub fn from_now() -> Self {
-        // Linux 3.4 and later know it; without it, those that lost their parent are PID 1's.
-        let _ = set_child_subreaper(true);
         Self {
             earlier: below(Pid::this(), &processes()).into_keys().collect(),
             own_session: getsid(None).ok(),
@@ -50,30 +47,31 @@ impl Descendants {
     }
 
     /// Ends all of them, and returns how many there were. `leader` is waited for by somebody else.
+    ///
+    /// The kernel ends a process group at one stroke: nothing in it gets to start more meanwhile.
     pub fn end(&self, leader: Pid) -> usize {
         let begun = Instant::now();
-        let mut stopped = BTreeSet::new();
+        let mut ended = BTreeSet::new();
         loop {
             let alive = self.alive();
-            let fresh: Vec<Pid> = alive.difference(&stopped).copied().collect();
-            // All stand still before the first one goes: one that is missed would start more.
-            fresh.iter().for_each(|pid| send(*pid, Signal::SIGSTOP));
-            if fresh.is_empty() {
-                alive.iter().for_each(|pid| send(*pid, Signal::SIGKILL));
+            let groups: BTreeSet<Pid> = alive.values().map(|process| process.group).collect();
+            for group in groups {
+                // It may be gone by now.
+                let _ = killpg(group, Signal::SIGKILL);
             }
-            stopped.extend(fresh);
             self.bury(leader);
             if alive.is_empty() || begun.elapsed() > PATIENCE {
-                return stopped.len();
+                return ended.len();
             }
+            ended.extend(alive.into_keys());
             thread::sleep(LOOK_AGAIN);
         }
     }
 
-    fn alive(&self) -> BTreeSet<Pid> {
-        let all = self.all().into_iter();
-        let alive = all.filter(|(_, process)| !process.is_dead);
-        alive.map(|(pid, _)| pid).collect()
+    fn alive(&self) -> BTreeMap<Pid, Process> {
+        let mut alive = self.all();
+        alive.retain(|_, process| !process.is_dead);
+        alive
     }
 
     /// Takes note of the end of those that lost their parent.
@@ -81,7 +79,9 @@ impl Descendants {
         let dead = self.all().into_iter().filter(|(pid, process)| {
             process.is_dead && process.parent == Pid::this() && *pid != leader
         });
-        dead.for_each(|(pid, _)| drop(waitpid(pid, Some(WaitPidFlag::WNOHANG))));
+        for (pid, _) in dead {
+            let _ = waitpid(pid, Some(WaitPidFlag::WNOHANG));
+        }
     }
 
     fn all(&self) -> BTreeMap<Pid, Process> {
@@ -93,21 +93,30 @@ impl Descendants {
     }
 }
 
-impl Drop for Descendants {
-    fn drop(&mut self) {
-        let _ = set_child_subreaper(false);
+/// While it is there, whatever loses its parent becomes this program's child, so that none gets lost:
+/// otherwise those are PID 1's. Linux 3.4 and later know it.
+#[derive(Debug)]
+pub struct Adoption(());
+
+impl Adoption {
+    /// From now on.
+    pub fn of_orphans() -> Self {
+        let _ = set_child_subreaper(true);
+        Self(())
     }
 }
 
-fn send(pid: Pid, signal: Signal) {
-    // It may be gone by now.
-    let _ = kill(pid, signal);
+impl Drop for Adoption {
+    fn drop(&mut self) {
+        let _ = set_child_subreaper(false);
+    }
 }
 
 /// What `/proc/<pid>/stat` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Process {
     parent: Pid,
+    group: Pid,
     session: Pid,
     is_dead: bool,
 }
@@ -127,11 +136,11 @@ fn process(stat: &str) -> Option<Process> {
     let (_, behind_name) = stat.rsplit_once(')')?;
     let mut fields = behind_name.split_whitespace();
     let state = fields.next()?;
-    let parent = fields.next()?.parse().ok()?;
-    let session = fields.nth(1)?.parse().ok()?;
+    let mut next = || Some(Pid::from_raw(fields.next()?.parse().ok()?));
     Some(Process {
-        parent: Pid::from_raw(parent),
-        session: Pid::from_raw(session),
+        parent: next()?,
+        group: next()?,
+        session: next()?,
         is_dead: matches!(state, "Z" | "X"),
     })
 }
@@ -169,6 +178,7 @@ mod tests {
     ) {
         let expected = Process {
             parent: pid(parent),
+            group: pid(12),
             session: pid(10),
             is_dead,
         };
@@ -179,11 +189,13 @@ mod tests {
     fn those_below_are_found_and_nobody_else() {
         let child_of = |parent| Process {
             parent: pid(parent),
+            group: pid(1),
             session: pid(1),
             is_dead: false,
         };
         let all = BTreeMap::from(
-            [(2, 1), (3, 2), (4, 3), (5, 1), (6, 5)].map(|(own, parent)| (pid(own), child_of(parent))),
+            [(2, 1), (3, 2), (4, 3), (5, 1), (6, 5)]
+                .map(|(own, parent)| (pid(own), child_of(parent))),
         );
         let found: Vec<Pid> = below(pid(2), &all).into_keys().collect();
         assert_eq!(found, [pid(3), pid(4)]);

@@ -139,7 +139,10 @@ impl Stage {
     fn start(&self, job: &Job<'_>) -> io::Result<(Child, PipeReader)> {
         let _ = fs::remove_dir_all(&self.folder);
         fs::create_dir_all(&self.folder)?;
-        let (prelude, script) = (self.folder.join("prelude.sh"), self.folder.join("script.sh"));
+        let (prelude, script) = (
+            self.folder.join("prelude.sh"),
+            self.folder.join("script.sh"),
+        );
         fs::write(&prelude, PRELUDE)?;
         fs::write(&script, as_shell_text(job.content))?;
         let (said, out) = io::pipe()?;

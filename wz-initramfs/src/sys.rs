@@ -13,9 +13,9 @@ use std::ptr;
 use nix::fcntl::OFlag;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::unistd::setsid;
-use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use wz_core::units::{Region, Size};
 
 /// What `MEMGETINFO` tells about an MTD device: `struct mtd_info_user` of `mtd/mtd-abi.h`.

@@ -94,7 +94,10 @@ pub fn as_shell_text(content: &[u8]) -> Vec<u8> {
 
 /// The program that the first line asks for: `sh` for `#!/bin/sh -e` and `#!/usr/bin/env sh`.
 fn interpreter(text: &[u8]) -> Option<String> {
-    let line = text.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    let line = text
+        .strip_prefix(b"#!")?
+        .split(|byte| *byte == b'\n')
+        .next()?;
     let line = String::from_utf8_lossy(line);
     let mut words = line.split_whitespace();
     let name_of = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
@@ -156,7 +159,10 @@ mod tests {
         assert!(
             matches!(
                 problems[..],
-                [Problem::ScriptIsAFolder { .. }, Problem::ScriptMissing { .. }]
+                [
+                    Problem::ScriptIsAFolder { .. },
+                    Problem::ScriptMissing { .. }
+                ]
             ),
             "{problems:?}"
         );

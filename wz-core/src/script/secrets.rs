@@ -72,7 +72,10 @@ pub fn secrets_in(script: &str) -> Vec<String> {
             continue;
         }
         if let Some(end) = here_document(line) {
-            let text = lines.by_ref().map(str::trim).take_while(|text| *text != end);
+            let text = lines
+                .by_ref()
+                .map(str::trim)
+                .take_while(|text| *text != end);
             secrets.extend(text.map(str::to_owned));
         } else {
             secrets.extend(assigned(line).or_else(|| set_in_environment(line)));
@@ -121,7 +124,10 @@ fn is_computed(value: &str) -> bool {
 }
 
 fn is_no_secret(value: &str) -> bool {
-    matches!(value.trim(), "" | "yes" | "no" | "true" | "false" | "0" | "1")
+    matches!(
+        value.trim(),
+        "" | "yes" | "no" | "true" | "false" | "0" | "1"
+    )
 }
 
 #[cfg(test)]
