@@ -37,6 +37,11 @@ impl CardPath {
         Self::program().join("journal.bin")
     }
 
+    /// Custom scripts.
+    pub fn scripts() -> Self {
+        Self::program().join("scripts")
+    }
+
     /// Profiles that the owner brings.
     pub fn profiles() -> Self {
         Self::program().join("profiles")
