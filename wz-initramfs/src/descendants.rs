@@ -46,7 +46,8 @@ impl Descendants {
             .count()
     }
 
-    /// Ends all of them, and returns how many there were. `leader` is waited for by somebody else.
+    /// Ends all of them, and returns how many there were. `leader`, which leads a group of its own, is
+    /// waited for by somebody else.
     ///
     /// The kernel ends a process group at one stroke: nothing in it gets to start more meanwhile.
     pub fn end(&self, leader: Pid) -> usize {
@@ -55,7 +56,7 @@ impl Descendants {
         loop {
             let alive = self.alive();
             let groups: BTreeSet<Pid> = alive.values().map(|process| process.group).collect();
-            for group in groups {
+            for group in groups.into_iter().chain([leader]) {
                 // It may be gone by now.
                 let _ = killpg(group, Signal::SIGKILL);
             }

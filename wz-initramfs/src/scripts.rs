@@ -23,8 +23,11 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
-use wz_core::event::{Event, Problem, Reporter, Step, in_step};
-use wz_core::script::{MOST_OUTPUT, Output, Secrets, as_shell_text};
+use wz_core::event::{Event, Problem, Reporter};
+use wz_core::run::ScriptCall;
+use wz_core::script::{
+    LONGEST_SCRIPT, MOST_OUTPUT, Output, Secrets, as_shell_text, check_script, secrets_in,
+};
 
 use crate::descendants::Descendants;
 use crate::sys;
@@ -54,6 +57,42 @@ pub struct Job<'a> {
     pub time_limit: Duration,
     /// What of its words is not shown.
     pub secrets: Secrets,
+}
+
+/// Runs a script of the card that is mounted at `card`. `keep_alive` is called while it runs.
+///
+/// # Errors
+/// See [`wz_core::run::Surroundings::run_script`].
+pub fn run_call(
+    card: &Path,
+    call: &ScriptCall<'_>,
+    keep_alive: &dyn Fn(),
+    reporter: &mut dyn Reporter,
+) -> Result<(), Problem> {
+    let place = call.folder.join(call.name.as_str());
+    let content = read(&card.join(place.as_str())).map_err(|error| Problem::CardFailed {
+        doing: "read".to_owned(),
+        path: place.to_string(),
+        reason: error.to_string(),
+    })?;
+    check_script(place.as_str(), &content)?;
+    let secrets = secrets_in(&String::from_utf8_lossy(&content));
+    let job = Job {
+        name: call.name.as_str(),
+        content: &content,
+        variables: &call.facts.variables(),
+        time_limit: call.time_limit,
+        secrets: Secrets::new(secrets),
+    };
+    Stage::camera(card).run(&job, keep_alive, reporter)
+}
+
+/// A script, or as much of it as shows that it is none.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    let most = LONGEST_SCRIPT.get() + 1;
+    fs::File::open(path)?.take(most).read_to_end(&mut content)?;
+    Ok(content)
 }
 
 /// Where scripts run.
@@ -98,17 +137,14 @@ impl Stage {
         keep_alive: &dyn Fn(),
         reporter: &mut dyn Reporter,
     ) -> Result<(), Problem> {
-        let name = job.name.to_owned();
-        in_step(reporter, Step::RunScript { name }, |reporter| {
-            let ended = self.perform(job, keep_alive, reporter);
-            // What is left of it is in memory only, and the next script makes it anew.
-            let _ = fs::remove_dir_all(&self.folder);
-            let ending = ended.map_err(|error| Problem::ScriptNotStarted {
-                name: job.name.to_owned(),
-                reason: error.to_string(),
-            })?;
-            verdict(ending, job)
-        })
+        let ended = self.perform(job, keep_alive, reporter);
+        // What is left of it is in memory only, and the next script makes it anew.
+        let _ = fs::remove_dir_all(&self.folder);
+        let ending = ended.map_err(|error| Problem::ScriptNotStarted {
+            name: job.name.to_owned(),
+            reason: error.to_string(),
+        })?;
+        verdict(ending, job)
     }
 
     fn perform(

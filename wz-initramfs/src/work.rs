@@ -10,13 +10,14 @@ use wz_core::run::{Ended, Next, ScriptCall, Surroundings};
 use wz_core::units::Size;
 
 use crate::console::Console;
+use crate::descendants::Adoption;
 use crate::flash::Flash;
 use crate::logs::Earlier;
 use crate::reporters::{Reporters, since_power_on};
 use crate::sdcard::{CARD_WAIT, MOUNT_POINT, Slot, Volume};
 use crate::uncached::LinuxPlatform;
 use crate::watchdog::Watchdog;
-use crate::{command_line, console, kernel_log, memory, panics, results, soc};
+use crate::{command_line, console, kernel_log, memory, panics, results, scripts, soc};
 
 /// How often it is looked for.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -178,11 +179,10 @@ impl Surroundings for Desk<'_> {
     fn run_script(
         &mut self,
         script: &ScriptCall<'_>,
-        _reporter: &mut dyn Reporter,
+        reporter: &mut dyn Reporter,
     ) -> Result<(), Problem> {
-        Err(Problem::SystemFailed {
-            doing: format!("run {}", script.name),
-            reason: "scripts cannot be run yet".to_owned(),
-        })
+        let _adoption = Adoption::of_orphans();
+        let card = Path::new(MOUNT_POINT);
+        scripts::run_call(card, script, &|| self.watchdog.feed(), reporter)
     }
 }

@@ -32,14 +32,14 @@ impl CardPath {
         Self::program().join("restore")
     }
 
-    /// Custom scripts.
-    pub fn scripts() -> Self {
-        Self::program().join("scripts")
-    }
-
     /// How far a run that writes flash has got.
     pub fn journal() -> Self {
         Self::program().join("journal.bin")
+    }
+
+    /// Custom scripts.
+    pub fn scripts() -> Self {
+        Self::program().join("scripts")
     }
 
     /// Profiles that the owner brings.

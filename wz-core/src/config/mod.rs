@@ -33,11 +33,12 @@ pub use edit::{NotEdited, set_no};
 pub use general::{GeneralConf, read_general};
 pub use keys::Key;
 pub use request::{
-    Mode, Request, Rewrite, SafetyBackup, SecondaryBackup, SwitchScope, WhenImagesFail, request,
+    Afterwards, Mode, NextStart, Request, Rewrite, SafetyBackup, SecondaryBackup, SwitchScope,
+    WhenImagesFail, request,
 };
 pub use restore::{RestoreChoice, RestoreConf, choose, read_restore};
 pub use shown::{HIDDEN, is_invisible, looks_secret};
-pub use value::{FileName, Name, Volume, YesNo};
+pub use value::{FileName, Name, Seconds, Volume, YesNo};
 
 /// The longest configuration file that is read. Ask the card for at most this much
 /// (`Card::read(file, LIMIT)`): what comes back longer is refused.

@@ -15,6 +15,9 @@ pub struct Layout {
     pub name: String,
     /// Any of these selects the layout. Empty if the firmware has no other.
     pub evidence: Vec<Clue>,
+    /// The file names that the U-Boot of this layout boots from a card, where they are not all of
+    /// its firmware's.
+    pub sd_kernels: Option<Vec<String>>,
     partitions: Vec<Partition>,
     end: Offset,
 }
@@ -81,6 +84,7 @@ impl Layout {
         Self {
             name: source.name,
             evidence: source.evidence,
+            sd_kernels: source.sd_kernels,
             partitions,
             end: end + source.gap_at_end,
         }
@@ -179,6 +183,7 @@ pub(super) struct LayoutSource {
     name: String,
     #[serde(default)]
     evidence: Vec<Clue>,
+    sd_kernels: Option<Vec<String>>,
     #[serde(default)]
     gap_at_end: Size,
     #[serde(rename = "partition")]
@@ -226,6 +231,7 @@ mod tests {
             switch_all: SwitchAction::Write,
         };
         Layout::new(LayoutSource {
+            sd_kernels: None,
             name: "test".to_owned(),
             evidence: Vec::new(),
             gap_at_end: Size::ZERO,

@@ -148,8 +148,10 @@ fn step(step: &Step) -> String {
         Step::CopyKernel { to } => format!("-> Copy SD kernel: to {to}"),
         Step::FindBackup => "-> Look for a backup of what is in flash now".to_owned(),
         Step::EditConfig { key } => format!("-> Set {key}=\"no\" in general.conf"),
+        Step::PutKernelAway { name, to } | Step::GiveKernelBack { name, to } => {
+            format!("-> Rename SD kernel: {name} to {to}")
+        }
         Step::RunScript { name } => format!("-> Run script: {name}"),
-        Step::PutKernelAway { name, to } => format!("-> Rename SD kernel: {name} to {to}"),
     }
 }
 

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[rstest]
-    #[case::missing(None, "WZ-0830")]
+    #[case::missing(None, "WZ-0861")]
     #[case::too_long(Some(vec![b'#'; 262_145]), "WZ-0832")]
     #[case::empty(Some(vec![]), "WZ-0833")]
     #[case::blank(Some(b"\xef\xbb\xbf\r\n \r\n".to_vec()), "WZ-0833")]

@@ -5,7 +5,6 @@ use rstest::rstest;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tempfile::TempDir;
-use wz_core::event::Verdict;
 
 /// Scripts are told from each other's programs by time; so one runs at a time.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -40,7 +39,6 @@ struct Told {
     result: Result<(), Problem>,
     said: Vec<String>,
     remarks: Vec<String>,
-    verdicts: Vec<Verdict>,
 }
 
 impl Bench {
@@ -101,20 +99,18 @@ impl Bench {
             time_limit,
             secrets: Secrets::new(["hunter22".to_owned()]),
         };
-        let (mut said, mut remarks, mut verdicts) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut said, mut remarks) = (Vec::new(), Vec::new());
         let result = self
             .stage
             .run(&job, &|| (), &mut |event: &Event| match event {
                 Event::Said(lines) => said.extend(lines.clone()),
                 Event::Remark(problem) => remarks.push(problem.code().to_string()),
-                Event::StepEnded(verdict) => verdicts.push(*verdict),
                 _ => {}
             });
         Told {
             result,
             said,
             remarks,
-            verdicts,
         }
     }
 
@@ -169,11 +165,6 @@ fn a_script_ends_as_its_last_word_says(#[case] script: &str, #[case] expected: &
     let bench = Bench::new();
     let told = bench.run(script);
     assert_eq!(code(&told), expected, "{told:?}");
-    let verdict = match told.result {
-        Ok(()) => Verdict::Done,
-        Err(_) => Verdict::Failed,
-    };
-    assert_eq!(told.verdicts, [verdict]);
     assert!(!bench.stage.folder.exists());
 }
 
@@ -216,19 +207,6 @@ fn an_endless_script_is_stopped_with_all_that_it_started() {
     let told = bench.run_within(script, false, Duration::from_secs(1));
     assert_eq!(code(&told), "WZ-0842");
     assert_eq!(told.remarks, [""; 0]);
-    assert_eq!(Descendants::from_now().earlier_in_other_sessions(), 0);
-}
-
-#[test]
-fn what_a_script_leaves_running_is_ended_and_told() {
-    let bench = Bench::new();
-    let told = bench.run(
-        "mkfifo $wz_work/go\n(echo started; echo go >$wz_work/go; sleep 60) &\n\
-         read -r go <$wz_work/go\necho end\n",
-    );
-    assert_eq!(code(&told), "ok");
-    assert_eq!(told.said, ["started", "end"]);
-    assert_eq!(told.remarks, ["WZ-0845"]);
     assert_eq!(Descendants::from_now().earlier_in_other_sessions(), 0);
 }
 
