@@ -12,8 +12,8 @@
 : "${wz_card:?}" "${wz_work:?}" "${soc?}" "${chip?}" "${chip_group?}" "${current_firmware?}" \
     "${next_firmware?}" "${model?}" "${switch_firmware:?}" "${dry_run:?}"
 
-# If memory runs out, this goes first; and it leaves time for who watches it.
-{ echo 1000 >/proc/self/oom_score_adj && renice -n 10 -p $$; } >/dev/null 2>&1
+# If memory runs out, this goes first.
+{ echo 1000 >/proc/self/oom_score_adj; } 2>/dev/null
 
 # --- Variables ---
 

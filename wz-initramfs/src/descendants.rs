@@ -11,6 +11,8 @@ use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{Pid, getsid};
 
+use crate::sys;
+
 /// How long it takes at most until all are gone. One that waits for a card that does not answer
 /// never goes.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -95,21 +97,25 @@ impl Descendants {
 }
 
 /// While it is there, whatever loses its parent becomes this program's child, so that none gets lost:
-/// otherwise those are PID 1's. Linux 3.4 and later know it.
+/// otherwise those are PID 1's (Linux 3.4 and later know it). And however many there are, this program
+/// is served before them.
 #[derive(Debug)]
-pub struct Adoption(());
+pub struct Oversight(());
 
-impl Adoption {
+impl Oversight {
     /// From now on.
-    pub fn of_orphans() -> Self {
+    pub fn begin() -> Self {
+        // Without either, all but a malicious script is still kept in order.
         let _ = set_child_subreaper(true);
+        let _ = sys::set_priority(sys::FIRST);
         Self(())
     }
 }
 
-impl Drop for Adoption {
+impl Drop for Oversight {
     fn drop(&mut self) {
         let _ = set_child_subreaper(false);
+        let _ = sys::set_priority(sys::USUAL);
     }
 }
 

@@ -10,7 +10,7 @@ use wz_core::run::{Ended, Next, ScriptCall, Surroundings};
 use wz_core::units::Size;
 
 use crate::console::Console;
-use crate::descendants::Adoption;
+use crate::descendants::Oversight;
 use crate::flash::Flash;
 use crate::logs::Earlier;
 use crate::reporters::{Reporters, since_power_on};
@@ -181,7 +181,7 @@ impl Surroundings for Desk<'_> {
         script: &ScriptCall<'_>,
         reporter: &mut dyn Reporter,
     ) -> Result<(), Problem> {
-        let _adoption = Adoption::of_orphans();
+        let _oversight = Oversight::begin();
         let card = Path::new(MOUNT_POINT);
         scripts::run_call(card, script, &|| self.watchdog.feed(), reporter)
     }

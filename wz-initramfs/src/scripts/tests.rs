@@ -5,6 +5,7 @@ use rstest::rstest;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tempfile::TempDir;
+use wz_core::run::ScriptFacts;
 
 /// Scripts are told from each other's programs by time; so one runs at a time.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -24,7 +25,8 @@ case "$1 $2" in
 esac
 "#;
 
-const FW_PRINTENV: &str = "#!/bin/sh\necho \"$1=old value\"\n";
+const FW_PRINTENV: &str =
+    "#!/bin/sh\ncase $1 in -n) echo 'old value' ;; *) echo \"$1=old value\" ;; esac\n";
 const FW_SETENV: &str = "#!/bin/sh\necho \"fw_setenv $1 [$2]\" >>\"$wz_card/asked\"\n";
 
 struct Bench {
@@ -82,20 +84,30 @@ impl Bench {
     }
 
     fn run_within(&self, script: &str, switched: bool, time_limit: Duration) -> Told {
-        let variables = [
-            ("soc", "t31"),
-            ("chip", "t31x"),
-            ("chip_group", "t31x"),
-            ("current_firmware", "stock"),
-            ("next_firmware", if switched { "thingino" } else { "" }),
-            ("model", "v3"),
-            ("switch_firmware", if switched { "yes" } else { "no" }),
-            ("dry_run", "no"),
-        ];
+        let facts = ScriptFacts {
+            soc: "t31".to_owned(),
+            chip: "t31x".to_owned(),
+            chip_group: "t31x".to_owned(),
+            current_firmware: Some("stock".to_owned()),
+            next_firmware: switched.then(|| "thingino".to_owned()),
+            model: Some("v3".to_owned()),
+        };
+        self.run_with(script, &facts, time_limit)
+    }
+
+    fn run_on(&self, firmware: &str, script: &str) -> Told {
+        let facts = ScriptFacts {
+            current_firmware: Some(firmware.to_owned()),
+            ..ScriptFacts::default()
+        };
+        self.run_with(script, &facts, Duration::from_secs(60))
+    }
+
+    fn run_with(&self, script: &str, facts: &ScriptFacts, time_limit: Duration) -> Told {
         let job = Job {
             name: "a.sh",
             content: script.as_bytes(),
-            variables: &variables,
+            variables: &facts.variables(),
             time_limit,
             secrets: Secrets::new(["hunter22".to_owned()]),
         };
@@ -445,4 +457,86 @@ fn the_rest_of_the_originals_functions_are_there() {
     assert_eq!(told.said, ["t31x t31 nor"]);
     assert_eq!(code(&told), "ok");
     assert!(bench.dir.path().exists());
+}
+
+const EXTRACT: &str = include_str!("../../../wz-cli/card/scripts/extract_archive.sh");
+const WIFI: &str = include_str!("../../../wz-cli/card/scripts/setup_wifi.sh");
+
+/// The example with its lines filled in.
+fn filled_in(example: &str, lines: &[(&str, &str)]) -> String {
+    lines.iter().fold(example.to_owned(), |text, (from, to)| {
+        assert_eq!(text.matches(from).count(), 1, "{from}");
+        text.replace(from, to)
+    })
+}
+
+#[rstest]
+#[case::in_place("stock", false, true)]
+#[case::after_a_switch("thingino", true, true)]
+#[case::for_another_firmware("thingino", false, false)]
+fn the_example_unpacks_an_archive_into_the_partition_of_its_firmware(
+    #[case] firmware: &str,
+    #[case] switched: bool,
+    #[case] unpacks: bool,
+) {
+    let bench = Bench::new();
+    bench.put_with_sum("cfg.tar.gz", "an archive");
+    let archive = bench.card("cfg.tar.gz");
+    let script = filled_in(
+        EXTRACT,
+        &[
+            (
+                "\narchive=\"\"",
+                &format!("\narchive=\"{}\"", archive.display()),
+            ),
+            ("\npartition=\"\"", "\npartition=\"cfg\""),
+            ("\nfirmware=\"\"", &format!("\nfirmware=\"{firmware}\"")),
+        ],
+    );
+    let told = bench.run_within(&script, switched, Duration::from_secs(60));
+    assert_eq!(code(&told), "ok", "{told:?}");
+    let unpacked = format!("wz partition extract {} cfg", archive.display());
+    assert_eq!(bench.asked().contains(&unpacked), unpacks, "{told:?}");
+}
+
+#[test]
+fn an_example_that_is_not_filled_in_says_so() {
+    let bench = Bench::new();
+    let told = bench.run(EXTRACT);
+    assert_eq!(code(&told), "WZ-0840", "{told:?}");
+    assert_eq!(bench.asked(), [""; 0]);
+}
+
+#[test]
+fn the_example_for_wifi_sets_what_is_typed_in_whatever_it_is() {
+    let bench = Bench::new();
+    let name = "My  Net * $HOME \"x\" \\y";
+    let script = filled_in(
+        WIFI,
+        &[
+            (
+                "wifi_ssid <<'END'\n\n",
+                &format!("wifi_ssid <<'END'\n{name}\n"),
+            ),
+            (
+                "wifi_password <<'END'\n\n",
+                "wifi_password <<'END'\nold value\n",
+            ),
+            ("\nmac_address=\"\"", "\nmac_address=\"00:11:22:aa:bb:cc\""),
+        ],
+    );
+    let told = bench.run_on("thingino", &script);
+    assert_eq!(code(&told), "ok", "{told:?}");
+    let expected = [
+        format!("fw_setenv wlan_ssid [{name}]"),
+        format!("fw_setenv wlanssid [{name}]"),
+        "fw_setenv wlan_mac [00:11:22:aa:bb:cc]".to_owned(),
+        "fw_setenv wlanmac [00:11:22:aa:bb:cc]".to_owned(),
+    ];
+    assert_eq!(bench.asked(), expected);
+    let told = bench.run(&script);
+    assert_eq!(code(&told), "ok", "for another firmware: {told:?}");
+    assert_eq!(bench.asked().len(), 4);
+    let told = bench.run_on("thingino", WIFI);
+    assert_eq!(code(&told), "WZ-0840", "not filled in: {told:?}");
 }
