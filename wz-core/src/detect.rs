@@ -1,6 +1,5 @@
 //! What camera this is: rules from the profiles, evidence from flash.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read};
 
@@ -359,10 +358,7 @@ impl Evidence for FlashEvidence<'_> {
         let Ok(environment) = Environment::parse(&bytes) else {
             return Ok(None);
         };
-        let pair = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-        Ok(Some(
-            environment.iter().map(pair).collect::<BTreeMap<_, _>>(),
-        ))
+        Ok(Some(environment.lossy().collect()))
     }
 
     fn file(&mut self, partition: &Partition, path: &str) -> Result<Option<Vec<u8>>, Problem> {
