@@ -151,6 +151,24 @@ pub fn detect(
     Ok(Detected { camera, remarks })
 }
 
+/// The firmware that is in flash now, and its layout, as far as flash tells.
+///
+/// # Errors
+/// When flash cannot be read.
+pub fn installed<'a>(
+    catalogue: &'a Catalogue,
+    soc: &Soc,
+    flash: &mut dyn ReadFlash,
+    file_systems: &mut dyn FileSystems,
+) -> Result<Option<(&'a Firmware, Option<&'a Layout>)>, Problem> {
+    let mut evidence = FlashEvidence::new(soc.flash.boot_search_region(), flash, file_systems);
+    let Some(firmware) = identify(catalogue.firmwares(&soc.name), &mut evidence)?.one() else {
+        return Ok(None);
+    };
+    let layout = firmware.layout_in(&mut evidence)?.one();
+    Ok(Some((firmware, layout)))
+}
+
 fn firmware<'a>(
     firmwares: &'a [Firmware],
     soc: &Soc,

@@ -8,6 +8,7 @@ mod chip;
 mod kernels;
 mod prepare;
 mod rewriting;
+mod wifi;
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use crate::card::{Card, CardPath, remove_for_good};
 use crate::config::{Mode, Request};
 use crate::detect::{self, Camera, Detected, FlashDevice, Manual};
 use crate::event::{Event, Operation, Outcome, Phase, Problem, Reporter, Verdict};
-use crate::execute::{BackupResult, backup};
+use crate::execute::{BackupResult, backup, environment};
 use crate::flash::{FileSystems, Flash};
 use crate::journal::{self, Journal, MOST_ATTEMPTS, Record, RunId, Stage, State};
 use crate::profile::{Catalogue, Chip, Soc};
@@ -26,6 +27,7 @@ use chip::{find_chip, is_this_camera, serial_of};
 use kernels::Kernels;
 use prepare::Prepared;
 use rewriting::{KernelNames, Left};
+use wifi::Provisioned;
 
 pub use chip::ChipEvidence;
 pub use kernels::PUT_AWAY;
@@ -102,6 +104,15 @@ enum Stop {
     Failed(Problem),
 }
 
+impl Stop {
+    fn into_problems(self) -> Vec<Problem> {
+        match self {
+            Self::Refused(problems) => problems,
+            Self::Failed(problem) => vec![problem],
+        }
+    }
+}
+
 impl From<Problem> for Stop {
     fn from(problem: Problem) -> Self {
         Self::Refused(vec![problem])
@@ -137,6 +148,7 @@ pub fn run(
     let config = read_config(card, reporter);
     let catalogue = with_card_profiles(card);
     let standing = standing(card, config.as_ref().ok());
+    let is_dry = wants(&config, Mode::DryRun);
     let mut scene = Scene {
         card,
         flash,
@@ -153,6 +165,10 @@ pub fn run(
         Ok(Standing::Interrupted(state)) => scene.resume(*state, catalogue),
         // Whether the camera still starts without the card is not known.
         Err(problem) => scene.refuse_and_wait(problem),
+    };
+    let ended = match is_dry {
+        true => ended,
+        false => scene.set_up_wifi(ended),
     };
     scene.reporter.report(&Event::Finished {
         outcome: ended.outcome,
@@ -194,7 +210,8 @@ impl Scene<'_, '_> {
         self.surroundings.before_operations();
         let began = self.surroundings.since_power_on();
         let is_dry = prepared.request.mode == Mode::DryRun;
-        let outcome = match is_dry && !prepared.request.operations.is_empty() {
+        let has_work = !prepared.request.operations.is_empty() || prepared.sets_up_wifi;
+        let outcome = match is_dry && has_work {
             true => Outcome::DryRun,
             false => self.make_backup(&prepared)?,
         };
@@ -350,10 +367,38 @@ impl Scene<'_, '_> {
         Ok(left)
     }
 
+    /// What the owner wants of the firmware that is there now, when all else is done.
+    fn set_up_wifi(&mut self, ended: Ended) -> Ended {
+        let Ok(flash) = &mut self.flash else {
+            return ended;
+        };
+        let is_whole = matches!(
+            ended.outcome,
+            Outcome::Success | Outcome::NothingToDo | Outcome::Incomplete
+        );
+        if !is_whole || ended.next == Next::StayOn {
+            return ended;
+        }
+        let outcome = match wifi::provision(flash, self.chip, self.card, self.reporter) {
+            Ok(Provisioned::NotAsked) => ended.outcome,
+            Ok(Provisioned::Done) if ended.outcome == Outcome::NothingToDo => Outcome::Success,
+            Ok(Provisioned::Done) => ended.outcome,
+            Ok(Provisioned::Later) => Outcome::Incomplete,
+            Err(problems) => {
+                for problem in problems {
+                    self.reporter.report(&Event::Failed(problem));
+                }
+                Outcome::Incomplete
+            }
+        };
+        Ended { outcome, ..ended }
+    }
+
     fn prepare(&mut self, ready: &Ready) -> Result<(Camera, Prepared), Stop> {
         let (soc, chip) = find_chip(&ready.catalogue, self.chip)?;
         let flash = self.flash.as_mut().map_err(|problem| problem.clone())?;
         detect::check_size(&flash.device, soc)?;
+        put_environment_right(ready.request.mode, flash, self.card, self.reporter)?;
         let began = self.surroundings.since_power_on();
         let (catalogue, request) = (&ready.catalogue, &ready.request);
         let camera = find_camera(catalogue, (soc, chip), flash, request, self.reporter)?;
@@ -511,6 +556,28 @@ impl Scene<'_, '_> {
         let duration = self.surroundings.since_power_on().saturating_sub(began);
         self.reporter.report(&Event::PhaseEnded { phase, duration });
     }
+}
+
+/// Before anything else looks at flash: a U-Boot environment that was being written when power failed.
+fn put_environment_right(
+    mode: Mode,
+    flash: &mut FlashUnit<'_>,
+    card: &mut dyn Card,
+    reporter: &mut dyn Reporter,
+) -> Result<(), Problem> {
+    let told = match mode {
+        Mode::DryRun => environment::pending(card)?,
+        Mode::Real => match environment::put_back(flash.chip, card, reporter) {
+            Ok(()) => None,
+            // It concerns another camera; this one is as it is.
+            Err(problem @ Problem::EnvironmentStrange { .. }) => Some(problem),
+            Err(problem) => return Err(problem),
+        },
+    };
+    if let Some(problem) = told {
+        reporter.report(&Event::Remark(problem));
+    }
+    Ok(())
 }
 
 /// Removes what a run has left that is over, or never got to write.
