@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use wz_core::card::DirCard;
 use wz_core::event::{Event, Outcome, Phase, Problem, Reporter};
-use wz_core::run::{Ended, Next, Surroundings};
+use wz_core::run::{Ended, Next, ScriptCall, Surroundings};
 use wz_core::units::Size;
 
 use crate::console::Console;
@@ -173,5 +173,16 @@ impl Surroundings for Desk<'_> {
 
     fn before_operations(&mut self) {
         self.open_shell_if_asked();
+    }
+
+    fn run_script(
+        &mut self,
+        script: &ScriptCall<'_>,
+        _reporter: &mut dyn Reporter,
+    ) -> Result<(), Problem> {
+        Err(Problem::SystemFailed {
+            doing: format!("run {}", script.name),
+            reason: "scripts cannot be run yet".to_owned(),
+        })
     }
 }

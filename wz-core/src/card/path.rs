@@ -52,6 +52,11 @@ impl CardPath {
         Self::root().join("uenv.txt")
     }
 
+    /// Custom scripts.
+    pub fn scripts() -> Self {
+        Self::program().join("scripts")
+    }
+
     /// Profiles that the owner brings.
     pub fn profiles() -> Self {
         Self::program().join("profiles")

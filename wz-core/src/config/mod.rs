@@ -34,7 +34,8 @@ pub use edit::{NotEdited, set_no};
 pub use general::{GeneralConf, read_general};
 pub use keys::Key;
 pub use request::{
-    Mode, Request, Rewrite, SafetyBackup, SecondaryBackup, SwitchScope, WhenImagesFail, request,
+    Afterwards, Mode, NextStart, Request, Rewrite, SafetyBackup, SecondaryBackup, SwitchScope,
+    WhenImagesFail, request,
 };
 pub use restore::{RestoreChoice, RestoreConf, choose, read_restore};
 pub use value::{FileName, Name, Volume, YesNo};

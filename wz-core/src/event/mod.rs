@@ -189,7 +189,7 @@ pub enum Step {
         /// How many erase blocks of it.
         blocks: usize,
     },
-    /// Copy the SD kernel to a name that the other firmware's U-Boot looks for.
+    /// Copy an SD kernel to a name that U-Boot looks for.
     CopyKernel {
         /// The name.
         to: String,
@@ -221,6 +221,18 @@ pub enum Step {
         /// The name that U-Boot looks for.
         name: String,
         /// The new name.
+        to: String,
+    },
+    /// Run a custom script.
+    RunScript {
+        /// Its file.
+        name: String,
+    },
+    /// Rename the SD kernel back, so that the camera boots it once more.
+    GiveKernelBack {
+        /// The name that it was put away under.
+        name: String,
+        /// The name that U-Boot looks for.
         to: String,
     },
 }

@@ -3,7 +3,7 @@
 //! Console, logs, `result.json` and `docs/codes.md` all take their words from here. A code never
 //! changes its meaning; a new problem gets a new number. The first two digits are the subject:
 //! 01 configuration, 02 card, 03 flash chip, 04 what camera this is, 05 images, 06 backup,
-//! 07 writing flash, 08 what else the program does for the owner, 09 the program itself.
+//! 07 writing flash, 08 what follows the operations and goes with them, 09 the program itself.
 
 use std::fmt;
 
@@ -248,11 +248,6 @@ problems! {
     ConfigNeedsAnother = 151 { at: Spot, key: String, needed: String }
         "{at} asks for {key}, but {needed} is empty or missing"
         => "Set {needed}, or set {key}=\"no\".";
-
-    /// The option is known, and will come with a later version.
-    ConfigNotAvailable = 160 { at: Spot, key: String }
-        "{at} asks for {key}, which is not available in this version; nothing was done"
-        => "Set {key}=\"no\".";
 
     /// All options are off or missing.
     NothingRequested = 161 { file: String }
@@ -869,6 +864,70 @@ problems! {
     WifiLayoutUnknown = 819 { firmware: String }
         "The layout of this {firmware} is not known, so it is not known where it takes its Wi-Fi settings from"
         => "Set up Wi-Fi by the network that the camera opens.";
+    /// Each of these options decides by itself what the camera starts when all is over.
+    TwoNextStarts = 860 { at: Spot, key: String, other: String, line: usize }
+        "{at} asks for {key}, and line {line} for {other}; only one of them can decide what the camera starts next"
+        => "Set one of the two to \"no\".";
+
+    /// A script that is to run afterwards has to be there before anything is begun.
+    ScriptMissing = 861 { file: String }
+        "The custom script \"{file}\" is not on the card"
+        => "Copy it there, or take its name out of custom_scripts.";
+
+    /// The SD kernel that is to be started next has to be there before anything is begun.
+    NewKernelMissing = 862 { name: String }
+        "There is no file \"{name}\" at the top of the card, and new_sdcard_kernel names it"
+        => "Copy it there, or set copy_new_sdcard_kernel=\"no\".";
+
+    /// U-Boot would not start it.
+    NewKernelBad = 863 { name: String, why: String }
+        "\"{name}\" is no SD kernel that a camera starts: {why}"
+        => "Copy it to the card again, or set copy_new_sdcard_kernel=\"no\".";
+
+    /// The camera would start this program again and again.
+    NewKernelIsProgram = 864 { name: String }
+        "new_sdcard_kernel names \"{name}\", which is the SD kernel of this program: the camera would start it again and again"
+        => "Name another file; to run this program once more, set re_run=\"yes\" instead.";
+
+    /// Files of such names are renamed before anything else is done.
+    NewKernelNameTaken = 865 { name: String }
+        "new_sdcard_kernel names \"{name}\", a name that some U-Boot looks for: such files are renamed when the program ends"
+        => "Give the file another name, such as new_kernel.bin, and write that name into general.conf.";
+
+    /// The option needs a U-Boot that starts kernels from the card.
+    NextStartsNoKernel = 866 { key: String, firmware: String }
+        "general.conf asks for {key}, and the U-Boot of {firmware} that the camera has then starts no kernel from the card"
+        => "Set {key}=\"no\".";
+
+    /// A one-way street, told before it is entered: thingino of 2026 is such a firmware.
+    NoWayBackByCard = 867 { firmware: String, layout: String }
+        "The U-Boot of this {firmware} (layout {layout}) starts no kernel from the card: when it is in flash, this program cannot be started any more, neither to go on after a power cut nor to switch back"
+        => "Keep the backup of the whole flash in a safe place, and find out before how {firmware} itself is upgraded or replaced.";
+
+    /// Something has put a file there since the run began.
+    KernelNameTaken = 868 { name: String }
+        "The SD kernel for the next start is not put in place: there is a file \"{name}\" on the card, and it is not overwritten"
+        => "Move that file to a computer, and run again.";
+
+    /// Nothing follows a run that did not end well.
+    AfterwardsSkipped = 869 { what: String, why: String }
+        "Left out, because {why}: {what}"
+        => "Put right what is told above, and run again.";
+
+    /// What general.conf asks for besides is not known.
+    AfterwardsUnknown = 870 {}
+        "The interrupted run is over. Whether general.conf asks for anything afterwards is not known, since it cannot be read"
+        => "Correct general.conf, and run again if anything was to follow.";
+
+    /// The hidden option for tests.
+    KernelKept = 871 {}
+        "The SD kernel keeps its name, as skip_rename_prog_sdcard_kernel says, so the camera would start it again and again"
+        => "Take the card out of the camera when it has finished: the camera restarts then.";
+
+    /// Which of them runs now is not known, so it is not known which to start again.
+    ProgramUnclear = 872 { first: String, second: String }
+        "The card has different SD kernels (\"{first}\", \"{second}\"), so it is not known which of them is to run once more"
+        => "Leave only this program's kernel on the card.";
 
     /// A bug: the program came upon something that its authors held to be impossible.
     Panic = 901 { message: String }

@@ -35,6 +35,7 @@ pub fn plan_restore(
         operation: Operation::Restore,
         from: firmware.clone(),
         to: firmware.clone(),
+        layout: camera.facts.layout.clone(),
         images: Vec::new(),
         targets: Vec::new(),
         boot_guard: camera.boot_guard,

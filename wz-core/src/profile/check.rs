@@ -193,6 +193,21 @@ impl Findings {
                 });
             }
         }
+        // A kernel of another name would never be put away.
+        let of_layouts = firmware
+            .layouts
+            .iter()
+            .flat_map(|l| &l.sd_kernels)
+            .flatten();
+        if of_layouts
+            .into_iter()
+            .any(|name| !firmware.sd_kernels.contains(name))
+        {
+            self.rule(
+                "layout.sd_kernels",
+                "names a file that the firmware's does not",
+            );
+        }
     }
 
     fn firmware_rules(&mut self, firmware: &Firmware, soc: &Soc) {

@@ -20,6 +20,9 @@ pub struct Layout {
     pub evidence: Vec<Clue>,
     /// Where the firmware takes its Wi-Fi settings from, as far as they can be put there.
     pub wifi: Vec<WifiStore>,
+    /// The file names that the U-Boot of this layout boots from a card, where they are not all of
+    /// its firmware's.
+    pub sd_kernels: Option<Vec<String>>,
     partitions: Vec<Partition>,
     end: Offset,
 }
@@ -97,6 +100,7 @@ impl Layout {
             name: source.name,
             evidence: source.evidence,
             wifi: source.wifi,
+            sd_kernels: source.sd_kernels,
             partitions,
             end: end + source.gap_at_end,
         }
@@ -200,6 +204,7 @@ pub(super) struct LayoutSource {
     name: String,
     #[serde(default)]
     evidence: Vec<Clue>,
+    sd_kernels: Option<Vec<String>>,
     #[serde(default)]
     wifi: Vec<WifiStore>,
     #[serde(default)]
@@ -249,6 +254,7 @@ mod tests {
             switch_all: SwitchAction::Write,
         };
         Layout::new(LayoutSource {
+            sd_kernels: None,
             name: "test".to_owned(),
             evidence: Vec::new(),
             wifi: Vec::new(),

@@ -151,7 +151,10 @@ fn step(step: &Step) -> String {
         }
         Step::WriteWifiFile { file } => format!("-> Write the Wi-Fi settings to the card: {file}"),
         Step::EditConfig { key } => format!("-> Set {key}=\"no\" in general.conf"),
-        Step::PutKernelAway { name, to } => format!("-> Rename SD kernel: {name} to {to}"),
+        Step::PutKernelAway { name, to } | Step::GiveKernelBack { name, to } => {
+            format!("-> Rename SD kernel: {name} to {to}")
+        }
+        Step::RunScript { name } => format!("-> Run script: {name}"),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 
+use super::afterwards::{self, Afterwards, Outlook};
 use super::kernels::Copies;
 use super::rewriting::{KernelNames, Ready};
 use super::{FlashUnit, Stop, wifi};
@@ -27,6 +28,7 @@ pub(super) struct Prepared {
     pub(super) rewrite: Option<Ready>,
     /// Whether Wi-Fi is to be set up when all else is done.
     pub(super) sets_up_wifi: bool,
+    pub(super) afterwards: Afterwards,
 }
 
 /// What everything is decided from.
@@ -36,6 +38,8 @@ pub(super) struct Context<'a> {
     pub(super) catalogue: &'a Catalogue,
     pub(super) soc: &'a Soc,
     pub(super) camera: &'a Camera,
+    /// The files that this program may have been started from.
+    pub(super) program: &'a [CardPath],
 }
 
 /// Plans everything. Flash and card are only read.
@@ -72,22 +76,35 @@ pub(super) fn prepare(
         if let Some((plan, map)) = planned {
             let page = flash.chip.geometry().page;
             lines.extend(described(&plan, &map, page));
-            let rewrite = finish_rewrite(context, plan, map, card)?;
-            lines.extend(check_room(context, &survey, backup.as_ref(), &rewrite)?);
-            ready = Some(rewrite);
+            match finish_rewrite(context, plan, map, card) {
+                Ok(rewrite) => ready = Some(rewrite),
+                Err(problem) => problems.push(problem),
+            }
         }
     }
     let wifi = plan_wifi(context, card, reporter, &mut problems);
+    let outlook = Outlook::planned(context, ready.as_ref().map(|ready| &ready.plan));
+    let afterwards = match afterwards::plan(&request.afterwards, &outlook, card) {
+        Ok(afterwards) if problems.is_empty() => afterwards,
+        Ok(_) => return Err(Stop::Refused(problems)),
+        Err(more) => {
+            problems.extend(more);
+            return Err(Stop::Refused(problems));
+        }
+    };
+    let extra = extra(context, &survey, backup.as_ref(), ready.as_ref())?;
+    let cluster = survey.space.cluster;
+    check_room(&survey, backup.as_ref(), &extra, afterwards.needed(cluster))?;
+    lines.extend(extra.lines);
     lines.extend(wifi.clone());
-    if !problems.is_empty() {
-        return Err(Stop::Refused(problems));
-    }
+    lines.extend(afterwards.lines());
     reporter.report(&Event::Plan(lines));
     Ok(Prepared {
         request: request.clone(),
         backup,
         rewrite: ready,
         sets_up_wifi: wifi.is_some(),
+        afterwards,
     })
 }
 
@@ -257,39 +274,65 @@ fn finish_rewrite(
     })
 }
 
-/// Whether the card has room for everything together; what is made beside the backup.
-fn check_room(
+/// What a rewrite makes on the card besides a backup that is asked for.
+#[derive(Default)]
+struct Extra {
+    lines: Vec<String>,
+    /// Bytes that stay.
+    stays: u64,
+    /// Bytes that are gone when all is done.
+    goes: u64,
+}
+
+fn extra(
     context: Context<'_>,
     survey: &CardSurvey,
     backup: Option<&BackupPlan>,
-    rewrite: &Ready,
-) -> Result<Vec<String>, Stop> {
+    rewrite: Option<&Ready>,
+) -> Result<Extra, Stop> {
+    let mut extra = Extra::default();
+    let Some(rewrite) = rewrite else {
+        return Ok(extra);
+    };
     if rewrite.map.work.is_none() {
-        return Ok(vec!["Flash holds all of this already".to_owned()]);
+        extra.lines = vec!["Flash holds all of this already".to_owned()];
+        return Ok(extra);
     }
-    let mut lines = Vec::new();
-    let mut needed = rewrite.copies.needed(survey.space.cluster).get();
     for name in &rewrite.copies.to {
-        lines.push(format!("Copy the SD kernel to {name} until all is done"));
+        let line = format!("Copy the SD kernel to {name} until all is done");
+        extra.lines.push(line);
     }
-    needed += backup.map_or(0, |backup| backup.needed.get());
+    extra.goes = rewrite.copies.needed(survey.space.cluster).get();
     if rewrite.safety_backup == SafetyBackup::Make && backup.is_none() {
         let plan = plan_safety_backup(context.camera, survey)?;
-        needed += plan.needed.get();
-        lines.push(format!(
+        extra.stays = plan.needed.get();
+        extra.lines.push(format!(
             "First save the whole chip as backup {}, unless it is on the card already",
             plan.id
         ));
     }
+    Ok(extra)
+}
+
+/// Whether the card has room for everything together. What follows comes when the copies of the SD
+/// kernel are gone.
+fn check_room(
+    survey: &CardSurvey,
+    backup: Option<&BackupPlan>,
+    extra: &Extra,
+    afterwards: Size,
+) -> Result<(), Problem> {
+    let backup = backup.map_or(0, |backup| backup.needed.get());
+    let needed = backup + extra.stays + extra.goes.max(afterwards.get());
     let free = survey.space.free.get() + survey.leftover_size.get();
-    if needed > free {
-        return Err(Stop::from(Problem::CardTooSmall {
+    match needed > free {
+        true => Err(Problem::CardTooSmall {
             needed: Size::bytes(needed),
             free: Size::bytes(free),
             cluster: survey.space.cluster,
-        }));
+        }),
+        false => Ok(()),
     }
-    Ok(lines)
 }
 
 /// A line for the owner per target, and what becomes of its blocks.
