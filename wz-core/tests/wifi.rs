@@ -400,7 +400,7 @@ fn after_a_power_cut_at_any_change_the_next_run_sets_it_up() {
     let mut whole = bench(OF_2025.flash(), NOTHING, WIFI);
     whole.run();
     let operations = whole.power.operations();
-    assert!(operations > 20, "{operations}");
+    assert!(operations > 15, "{operations}");
     for at in 0..operations {
         for cut in [
             Cut::NotStarted,
