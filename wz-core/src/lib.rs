@@ -29,6 +29,8 @@ pub mod journal;
 
 pub mod execute;
 
+pub mod fw_env;
+
 pub mod report;
 
 pub mod run;

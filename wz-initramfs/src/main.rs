@@ -7,6 +7,7 @@ mod command_line;
 mod console;
 mod descendants;
 mod flash;
+mod fw_env;
 mod kernel_log;
 mod logs;
 mod memory;
@@ -26,12 +27,20 @@ mod watchdog;
 mod work;
 
 use std::env;
+use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
+
+use wz_core::fw_env::Program;
 
 fn main() -> ExitCode {
     if std::process::id() == 1 {
         supervisor::run();
+    }
+    let mut arguments = env::args_os();
+    if let Some(program) = name_of(arguments.next()).as_deref().and_then(Program::named) {
+        return fw_env::run(program, arguments);
     }
     if !is_supervised() {
         eprintln!("This is the first program of a camera's SD kernel; it does nothing elsewhere.");
@@ -46,6 +55,12 @@ fn main() -> ExitCode {
         _ => return ExitCode::FAILURE,
     }
     ExitCode::SUCCESS
+}
+
+/// The name that the program was started by.
+fn name_of(program: Option<OsString>) -> Option<String> {
+    let name = Path::new(&program?).file_name().map(OsStr::to_owned)?;
+    name.into_string().ok()
 }
 
 /// Whether PID 1 is this same program. Anywhere else, mounting cards and restarting would be rude.

@@ -23,6 +23,8 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
+use wz_core::card::CardPath;
+use wz_core::config;
 use wz_core::event::{Event, Problem, Reporter};
 use wz_core::run::ScriptCall;
 use wz_core::script::{
@@ -76,7 +78,8 @@ pub fn run_call(
         reason: error.to_string(),
     })?;
     check_script(place.as_str(), &content)?;
-    let secrets = secrets_in(&String::from_utf8_lossy(&content));
+    let mut secrets = secrets_in(&String::from_utf8_lossy(&content));
+    secrets.extend(wifi_secrets(card));
     let job = Job {
         name: call.name.as_str(),
         content: &content,
@@ -85,6 +88,17 @@ pub fn run_call(
         secrets: Secrets::new(secrets),
     };
     Stage::camera(card).run(&job, keep_alive, reporter)
+}
+
+/// What `thingino.conf` holds, if it is in order.
+fn wifi_secrets(card: &Path) -> Vec<String> {
+    let path = CardPath::wifi_conf();
+    let content = fs::read(card.join(path.as_str())).unwrap_or_default();
+    let reading = config::read_wifi(path.as_str(), &content);
+    let wifi = reading.ok().and_then(|reading| reading.value);
+    let secrets = wifi.map(|wifi| [wifi.ssid, wifi.password]);
+    let secrets = secrets.into_iter().flatten();
+    secrets.map(|secret| secret.reveal().to_owned()).collect()
 }
 
 /// A script, or as much of it as shows that it is none.

@@ -12,7 +12,7 @@ mod spot;
 use std::fmt;
 use std::time::Duration;
 
-use crate::units::Size;
+use crate::units::{Region, Size};
 
 pub use problem::{Code, Problem, Row, TABLE as PROBLEMS};
 pub use spot::Spot;
@@ -198,6 +198,21 @@ pub enum Step {
     },
     /// Look whether a backup of what is in flash is on the card already.
     FindBackup,
+    /// Write the U-Boot environment.
+    WriteEnvironment {
+        /// Where.
+        region: Region,
+    },
+    /// Put the U-Boot environment back that was being written when power failed.
+    PutEnvironmentBack {
+        /// Where.
+        region: Region,
+    },
+    /// Put the Wi-Fi settings on the card, where the firmware reads them.
+    WriteWifiFile {
+        /// The file.
+        file: String,
+    },
     /// Change an option in the owner's configuration.
     EditConfig {
         /// The option, which becomes "no".

@@ -764,6 +764,107 @@ problems! {
         "The card has different SD kernels: \"{first}\" and \"{second}\""
         => "Leave only this program's kernel on the card: after a power cut the camera has to start from it.";
 
+    /// Erased flash where the environment belongs. A sound one replaces all that is built into U-Boot, so
+    /// one with a few variables would leave it without its commands.
+    EnvironmentBlank = 800 { region: Region }
+        "The U-Boot environment ({region}) is blank: U-Boot still uses the one that is built into it, and one with a few variables would keep the camera from starting"
+        => "Start the camera's own firmware once, so that U-Boot makes its environment; then run this again.";
+
+    /// Neither the layout nor a good CRC tells where it is.
+    EnvironmentUnsound = 801 { region: Region }
+        "There is no sound U-Boot environment in flash: nothing in {region} has a good CRC"
+        => "Start the camera's own firmware once, so that U-Boot makes its environment; then run this again.";
+
+    /// Two good CRCs.
+    EnvironmentSeveral = 802 { first: Region, second: Region }
+        "There are two sound U-Boot environments in flash, at {first} and at {second}, and it is not known which of them counts"
+        => "Report it with wz_flash-helper/initramfs.log.";
+
+    /// A name or value that an environment cannot hold.
+    EnvironmentEdit = 803 { why: String }
+        "The U-Boot environment cannot be changed so: {why}"
+        => "Correct the name, or make room: remove what is not needed.";
+
+    /// The chip did not take it, and holds what it held before.
+    EnvironmentRestored = 804 { why: String }
+        "The U-Boot environment could not be written, and the old one was written back and compared: {why}"
+        => "The chip may be damaged there. Report it with wz_flash-helper/initramfs.log.";
+
+    /// The chip takes neither.
+    EnvironmentBroken = 805 { why: String }
+        "The U-Boot environment could not be written, and the old one could not be written back either: {why}"
+        => "Keep the card as it is: the old one is in wz_flash-helper/environment.saved, and the next run tries again.";
+
+    /// Power went while it was written.
+    EnvironmentPutBack = 806 { region: Region }
+        "Writing the U-Boot environment was interrupted; it is whole again, and compared ({region})"
+        => "Nothing has to be done.";
+
+    /// Flash is not as an interrupted write could have left it.
+    EnvironmentStrange = 807 { file: String, region: Region }
+        "\"{file}\" does not fit what is in flash ({region}): it is of another camera, or the firmware has written there since"
+        => "If the camera that it is of works, delete it.";
+
+    /// The copy of the old content is damaged.
+    EnvironmentSavedBad = 808 { file: String }
+        "\"{file}\" is damaged, so nothing is put back from it"
+        => "Delete it. If the camera does not start, let it start from a backup.";
+
+    /// A dry run changes nothing.
+    EnvironmentPending = 809 { file: String }
+        "Writing the U-Boot environment was interrupted; a run that is no dry run puts the old one back from \"{file}\""
+        => "Set dry_run=\"no\".";
+
+    /// What Wi-Fi calls a network has 1 to 32 bytes.
+    WifiNameLength = 810 { at: Spot, length: usize }
+        "{at} has {length} bytes, and the name of a Wi-Fi network has 32 at most"
+        => "Correct wifi_ssid; letters that are not English ones take two bytes and more.";
+
+    /// As WPA has it.
+    WifiPassword = 811 { at: Spot }
+        "{at} is no Wi-Fi password: it has to have 8 to 63 English letters, digits and signs, or 64 hexadecimal digits"
+        => "Correct wifi_password.";
+
+    /// Networks without a password are not joined.
+    WifiPasswordMissing = 812 { at: Spot }
+        "{at} needs wifi_password as well: thingino joins no network without one"
+        => "Set wifi_password, or leave wifi_ssid empty.";
+
+    /// Six bytes, of one device.
+    WifiMacAddress = 813 { at: Spot }
+        "{at} is no MAC address of a device, such as \"02:00:5e:10:20:30\""
+        => "Correct mac_address, or leave it empty: the firmware then makes one.";
+
+    /// A text without blanks.
+    WifiTimeZone = 814 { at: Spot }
+        "{at} is no time zone, such as \"Europe/Berlin\""
+        => "Correct timezone, or leave it empty.";
+
+    /// Options that depend on the name of the network.
+    WifiWithoutName = 815 { file: String, keys: String }
+        "\"{file}\" has no wifi_ssid, so what it says has no effect: {keys}"
+        => "Set wifi_ssid.";
+
+    /// The firmware has to make its environment first.
+    WifiLater = 816 { firmware: String }
+        "The Wi-Fi settings are not in {firmware} yet: its U-Boot has not made its environment so far"
+        => "Let {firmware} start once, then start from this card again; wz_flash-helper/thingino.conf stays as it is.";
+
+    /// The password stands there for anybody to read.
+    WifiOnCard = 817 { file: String, conf: String }
+        "\"{file}\" on the card has the Wi-Fi password for {conf} to be read at the next start"
+        => "Leave the card in until the camera is in the network. Then delete it from the card, and \"wz_flash-helper/thingino.conf\", too.";
+
+    /// Somebody else's file, or none that U-Boot reads.
+    WifiCardFile = 818 { file: String, limit: Size }
+        "\"{file}\" on the card is longer than {limit}, so the Wi-Fi settings were not added to it"
+        => "Remove it, if you do not need it.";
+
+    /// How it stores Wi-Fi settings depends on it.
+    WifiLayoutUnknown = 819 { firmware: String }
+        "The layout of this {firmware} is not known, so it is not known where it takes its Wi-Fi settings from"
+        => "Set up Wi-Fi by the network that the camera opens.";
+
     /// A time outside its range, or no number.
     ConfigNotSeconds = 830 { at: Spot, key: String, value: String, most: u32 }
         "{at} gives {key} the value \"{value}\", which is no whole number from 1 to {most}"

@@ -14,6 +14,7 @@ mod kernels;
 mod prepare;
 mod rewriting;
 mod scripts;
+mod wifi;
 
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use crate::card::{Card, CardPath};
 use crate::config::{self, Mode, NextStart, Request};
 use crate::detect::{self, Camera, Detected, FlashDevice, Manual};
 use crate::event::{Event, Operation, Outcome, Phase, Problem, Reporter, Verdict};
-use crate::execute::{BackupResult, backup};
+use crate::execute::{BackupResult, backup, environment};
 use crate::flash::{FileSystems, Flash};
 use crate::journal::State;
 use crate::profile::{Catalogue, Chip, Soc};
@@ -33,6 +34,7 @@ use chip::find_chip;
 use ending::{Over, conclude, forget};
 use kernels::{InTheEnd, Kernels, Rule};
 use prepare::Prepared;
+use wifi::Provisioned;
 
 pub use chip::ChipEvidence;
 pub use death::after_death;
@@ -111,6 +113,15 @@ enum Stop {
     Failed(Problem),
 }
 
+impl Stop {
+    fn into_problems(self) -> Vec<Problem> {
+        match self {
+            Self::Refused(problems) => problems,
+            Self::Failed(problem) => vec![problem],
+        }
+    }
+}
+
 impl From<Problem> for Stop {
     fn from(problem: Problem) -> Self {
         Self::Refused(vec![problem])
@@ -148,6 +159,7 @@ pub fn run(
     let config = read_config(card, reporter);
     let catalogue = with_card_profiles(card);
     let standing = standing(card, config.as_ref().ok());
+    let is_dry = wants(&config, Mode::DryRun);
     let wanted = config
         .as_ref()
         .ok()
@@ -163,7 +175,7 @@ pub fn run(
         surroundings,
         reporter,
     };
-    let over = match standing {
+    let mut over = match standing {
         Ok(Standing::ReadsOnly(leftover)) => scene.only_read(leftover, config, catalogue),
         Ok(Standing::Begins(earlier)) => scene.begin(earlier, config, catalogue),
         Ok(Standing::Interrupted(_)) if wants(&config, Mode::DryRun) => {
@@ -173,7 +185,14 @@ pub fn run(
         // Whether the camera still starts without the card is not known.
         Err(problem) => scene.refuse_and_wait(problem),
     };
-    let ended = scene.follow(over, wanted.as_ref());
+    let wifi = match is_dry {
+        true => Provisioned::NotAsked,
+        false => scene.set_up_wifi(&mut over.ended),
+    };
+    let mut ended = scene.follow(over, wanted.as_ref());
+    if wifi == Provisioned::Later && is_well(ended.outcome) {
+        ended.outcome = Outcome::Incomplete;
+    }
     scene.reporter.report(&Event::Finished {
         outcome: ended.outcome,
         peak_memory: scene.surroundings.peak_memory(),
@@ -228,7 +247,8 @@ impl Scene<'_, '_> {
         self.surroundings.before_operations();
         let began = self.surroundings.since_power_on();
         let is_dry = prepared.request.mode == Mode::DryRun;
-        let outcome = match is_dry && !prepared.request.is_empty() {
+        let has_work = !prepared.request.is_empty() || prepared.sets_up_wifi;
+        let outcome = match is_dry && has_work {
             true => Outcome::DryRun,
             false => self.make_backup(&prepared)?,
         };
@@ -263,10 +283,36 @@ impl Scene<'_, '_> {
         }
     }
 
+    /// What the owner wants of the firmware that is there now, when all operations are over.
+    fn set_up_wifi(&mut self, ended: &mut Ended) -> Provisioned {
+        let is_whole = is_well(ended.outcome) || ended.outcome == Outcome::Incomplete;
+        let Ok(flash) = &mut self.flash else {
+            return Provisioned::NotAsked;
+        };
+        if !is_whole || ended.next == Next::StayOn {
+            return Provisioned::NotAsked;
+        }
+        match wifi::provision(flash, self.chip, self.card, self.reporter) {
+            Ok(Provisioned::Done) if ended.outcome == Outcome::NothingToDo => {
+                ended.outcome = Outcome::Success;
+                Provisioned::Done
+            }
+            Ok(provisioned) => provisioned,
+            Err(problems) => {
+                for problem in problems {
+                    self.reporter.report(&Event::Failed(problem));
+                }
+                ended.outcome = Outcome::Incomplete;
+                Provisioned::NotAsked
+            }
+        }
+    }
+
     fn prepare(&mut self, ready: &Ready, program: &[CardPath]) -> Result<(Camera, Prepared), Stop> {
         let (soc, chip) = find_chip(&ready.catalogue, self.chip)?;
         let flash = self.flash.as_mut().map_err(|problem| problem.clone())?;
         detect::check_size(&flash.device, soc)?;
+        put_environment_right(ready.request.mode, flash, self.card, self.reporter)?;
         let began = self.surroundings.since_power_on();
         let (catalogue, request) = (&ready.catalogue, &ready.request);
         let camera = find_camera(catalogue, (soc, chip), flash, request, self.reporter)?;
@@ -323,6 +369,32 @@ impl Scene<'_, '_> {
         let duration = self.surroundings.since_power_on().saturating_sub(began);
         self.reporter.report(&Event::PhaseEnded { phase, duration });
     }
+}
+
+fn is_well(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Success | Outcome::NothingToDo)
+}
+
+/// Before anything else looks at flash: a U-Boot environment that was being written when power failed.
+fn put_environment_right(
+    mode: Mode,
+    flash: &mut FlashUnit<'_>,
+    card: &mut dyn Card,
+    reporter: &mut dyn Reporter,
+) -> Result<(), Problem> {
+    let told = match mode {
+        Mode::DryRun => environment::pending(card)?,
+        Mode::Real => match environment::put_back(flash.chip, card, reporter) {
+            Ok(()) => None,
+            // It concerns another camera; this one is as it is.
+            Err(problem @ Problem::EnvironmentStrange { .. }) => Some(problem),
+            Err(problem) => return Err(problem),
+        },
+    };
+    if let Some(problem) = told {
+        reporter.report(&Event::Remark(problem));
+    }
+    Ok(())
 }
 
 fn find_camera(

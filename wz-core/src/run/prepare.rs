@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use super::afterwards::{self, Afterwards, Outlook};
 use super::kernels::Copies;
 use super::rewriting::{KernelNames, Ready};
-use super::{FlashUnit, Stop};
+use super::{FlashUnit, Stop, wifi};
 use crate::card::{Card, CardError, CardPath, EntryKind};
 use crate::config::{self, Mode, Request, Rewrite, SafetyBackup, SecondaryBackup, SwitchScope};
 use crate::detect::Camera;
@@ -16,7 +16,7 @@ use crate::flash::ReadFlash;
 use crate::plan::blocks::Work;
 use crate::plan::{
     BackupPlan, CardSurvey, Draft, RewritePlan, Switch, plan_backup, plan_restore,
-    plan_safety_backup, plan_switch, primary_folder, secondary_folder, shelf, survey,
+    plan_safety_backup, plan_switch, primary_folder, secondary_folder, shelf, survey, takes_wifi,
 };
 use crate::profile::{Catalogue, Soc};
 use crate::units::{Offset, Size};
@@ -26,6 +26,8 @@ pub(super) struct Prepared {
     pub(super) request: Request,
     pub(super) backup: Option<BackupPlan>,
     pub(super) rewrite: Option<Ready>,
+    /// Whether Wi-Fi is to be set up when all else is done.
+    pub(super) sets_up_wifi: bool,
     pub(super) afterwards: Afterwards,
 }
 
@@ -80,6 +82,7 @@ pub(super) fn prepare(
             }
         }
     }
+    let wifi = plan_wifi(context, card, reporter, &mut problems);
     let outlook = Outlook::planned(context, ready.as_ref().map(|ready| &ready.plan));
     let afterwards = match afterwards::plan(&request.afterwards, &outlook, card) {
         Ok(afterwards) if problems.is_empty() => afterwards,
@@ -93,14 +96,51 @@ pub(super) fn prepare(
     let cluster = survey.space.cluster;
     check_room(&survey, backup.as_ref(), &extra, afterwards.needed(cluster))?;
     lines.extend(extra.lines);
+    lines.extend(wifi.clone());
     lines.extend(afterwards.lines());
     reporter.report(&Event::Plan(lines));
     Ok(Prepared {
         request: request.clone(),
         backup,
         rewrite: ready,
+        sets_up_wifi: wifi.is_some(),
         afterwards,
     })
+}
+
+/// Whether Wi-Fi will be set up, as a line for the owner. What is wrong with its file is told before
+/// anything is done.
+fn plan_wifi(
+    context: Context<'_>,
+    card: &mut dyn Card,
+    reporter: &mut dyn Reporter,
+    problems: &mut Vec<Problem>,
+) -> Option<String> {
+    let next = match &context.request.rewrite {
+        Some(Rewrite::Switch { next, .. }) => next.as_str(),
+        Some(Rewrite::Restore) | None => context.camera.firmware_name(),
+    };
+    let firmware = context.catalogue.firmware(&context.soc.name, next)?;
+    if !takes_wifi(firmware) {
+        return None;
+    }
+    match wifi::wanted(card) {
+        Ok(reading) => {
+            for remark in reading.warnings {
+                reporter.report(&Event::Remark(remark));
+            }
+            reading.value.map(|_| {
+                format!(
+                    "Set up Wi-Fi of {next}, as {} says, when all else is done",
+                    CardPath::wifi_conf()
+                )
+            })
+        }
+        Err(more) => {
+            problems.extend(more);
+            None
+        }
+    }
 }
 
 /// The plan and what becomes of each block; none if anything speaks against it, all of which is
