@@ -264,6 +264,10 @@ impl Scene<'_, '_> {
         let outcome = match (over.ended.outcome, over.afterwards) {
             (Outcome::DryRun, _) => Outcome::DryRun,
             (Outcome::Success | Outcome::NothingToDo, Some(afterwards)) => {
+                // A script that asks for a partition that stays mounted here is told.
+                if let Ok(flash) = &mut self.flash {
+                    let _ = flash.file_systems.release();
+                }
                 let mut tools = afterwards::Tools {
                     card: self.card,
                     surroundings: self.surroundings,
