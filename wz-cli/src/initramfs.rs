@@ -13,12 +13,13 @@ const BUSYBOX: &str = "bin/busybox";
 const FOLDERS: &[&str] = &["bin", "dev", "etc", "mnt", "proc", "sdcard", "sys", "tmp"];
 
 /// The names that `/init` goes by besides its own.
-const PROGRAMS: &[&str] = &["wz"];
+const PROGRAMS: &[&str] = &["fw_printenv", "fw_setenv", "wz"];
 
 /// What a person at the serial console, or a custom script, expects to find.
 const APPLETS: &[&str] = &[
     "ash",
     "awk",
+    "base64",
     "basename",
     "cat",
     "chmod",
@@ -33,11 +34,14 @@ const APPLETS: &[&str] = &[
     "diff",
     "dirname",
     "dmesg",
+    "dos2unix",
     "du",
     "echo",
+    "egrep",
     "env",
     "expr",
     "false",
+    "fgrep",
     "find",
     "free",
     "grep",
@@ -67,7 +71,9 @@ const APPLETS: &[&str] = &[
     "ps",
     "pwd",
     "readlink",
+    "realpath",
     "reboot",
+    "renice",
     "rm",
     "rmdir",
     "rmmod",
@@ -75,6 +81,7 @@ const APPLETS: &[&str] = &[
     "seq",
     "sh",
     "sha256sum",
+    "shuf",
     "sleep",
     "sort",
     "stat",
@@ -93,6 +100,7 @@ const APPLETS: &[&str] = &[
     "umount",
     "uname",
     "uniq",
+    "unix2dos",
     "usleep",
     "vi",
     "wc",
@@ -356,6 +364,8 @@ mod tests {
     #[case("bin/busybox", 0o100_755, 1, (0, 0), "box")]
     #[case("bin/ash", 0o120_777, 1, (0, 0), "busybox")]
     #[case("bin/wz", 0o120_777, 1, (0, 0), "/init")]
+    #[case("bin/fw_printenv", 0o120_777, 1, (0, 0), "/init")]
+    #[case("bin/fw_setenv", 0o120_777, 1, (0, 0), "/init")]
     #[case("dev/console", 0o020_600, 1, (5, 1), "")]
     #[case("dev/null", 0o020_666, 1, (1, 3), "")]
     #[case("sdcard", 0o040_755, 2, (0, 0), "")]

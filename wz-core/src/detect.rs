@@ -1,6 +1,5 @@
 //! What camera this is: rules from the profiles, evidence from flash.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read};
 
@@ -159,6 +158,24 @@ pub fn detect(
         boot_rom,
     };
     Ok(Detected { camera, remarks })
+}
+
+/// The firmware that is in flash now, and its layout, as far as flash tells.
+///
+/// # Errors
+/// When flash cannot be read.
+pub fn installed<'a>(
+    catalogue: &'a Catalogue,
+    soc: &Soc,
+    flash: &mut dyn ReadFlash,
+    file_systems: &mut dyn FileSystems,
+) -> Result<Option<(&'a Firmware, Option<&'a Layout>)>, Problem> {
+    let mut evidence = FlashEvidence::new(soc.flash.boot_search_region(), flash, file_systems);
+    let Some(firmware) = identify(catalogue.firmwares(&soc.name), &mut evidence)?.one() else {
+        return Ok(None);
+    };
+    let layout = firmware.layout_in(&mut evidence)?.one();
+    Ok(Some((firmware, layout)))
 }
 
 fn firmware<'a>(
@@ -370,10 +387,7 @@ impl Evidence for FlashEvidence<'_> {
         let Ok(environment) = Environment::parse(&bytes) else {
             return Ok(None);
         };
-        let pair = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-        Ok(Some(
-            environment.iter().map(pair).collect::<BTreeMap<_, _>>(),
-        ))
+        Ok(Some(environment.lossy().collect()))
     }
 
     fn file(&mut self, partition: &Partition, path: &str) -> Result<Option<Vec<u8>>, Problem> {

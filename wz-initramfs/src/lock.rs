@@ -19,6 +19,18 @@ impl Lock {
     /// # Errors
     /// [`Problem::FlashBusy`] if another program has it.
     pub fn take(root: &Root) -> Result<Self, Problem> {
+        Self::take_by(root, FlockArg::LockExclusiveNonblock)
+    }
+
+    /// Takes it as soon as no other program has it.
+    ///
+    /// # Errors
+    /// When there can be no lock.
+    pub fn wait_for(root: &Root) -> Result<Self, Problem> {
+        Self::take_by(root, FlockArg::LockExclusive)
+    }
+
+    fn take_by(root: &Root, how: FlockArg) -> Result<Self, Problem> {
         let path = root.join(FILE);
         let file = fs::create_dir_all(root.join("/tmp"))
             .and_then(|()| File::create(path))
@@ -26,7 +38,7 @@ impl Lock {
                 doing: "open the lock".to_owned(),
                 reason: error.to_string(),
             })?;
-        let taken = Flock::lock(file, FlockArg::LockExclusiveNonblock);
+        let taken = Flock::lock(file, how);
         taken.map(Self).map_err(|_| Problem::FlashBusy {})
     }
 }

@@ -8,7 +8,9 @@ mod cli;
 mod command_line;
 mod console;
 mod file_chip;
+mod descendants;
 mod flash;
+mod fw_env;
 mod kernel_log;
 mod lock;
 mod login;
@@ -21,6 +23,7 @@ mod power;
 mod reporters;
 mod results;
 mod root;
+mod scripts;
 mod sdcard;
 mod soc;
 mod supervisor;
@@ -35,21 +38,19 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
+use wz_core::fw_env::Program;
+
 fn main() -> ExitCode {
     if std::process::id() == 1 {
         supervisor::run();
     }
     let mut arguments = env::args_os();
-    match name_of(arguments.next()).as_deref() {
-        Some("wz") => cli::run(arguments),
+    let name = name_of(arguments.next()).unwrap_or_default();
+    match (name.as_str(), Program::named(&name)) {
+        (_, Some(program)) => fw_env::run(program, arguments),
+        ("wz", None) => cli::run(arguments),
         _ => init(),
     }
-}
-
-/// The name that the program was started by.
-fn name_of(program: Option<OsString>) -> Option<String> {
-    let name = Path::new(&program?).file_name().map(OsStr::to_owned)?;
-    name.into_string().ok()
 }
 
 fn init() -> ExitCode {
@@ -69,6 +70,12 @@ fn init() -> ExitCode {
         }
     }
     ExitCode::SUCCESS
+}
+
+/// The name that the program was started by.
+fn name_of(program: Option<OsString>) -> Option<String> {
+    let name = Path::new(&program?).file_name().map(OsStr::to_owned)?;
+    name.into_string().ok()
 }
 
 /// Whether PID 1 is this same program. Anywhere else, mounting cards and restarting would be rude.

@@ -128,11 +128,39 @@ impl FlashMounts {
             .unmount()
             .map_err(|error| in_use(MOUNT_POINT.to_owned(), error));
         for device in self.registered() {
-            let removed = sys::remove_partition(&self.chip, device.number);
             let node = format!("/dev/mtdblock{}", device.number);
-            result = result.and(removed.map_err(|error| in_use(node, error)));
+            let taken_back = self.take_back(&device);
+            result = result.and(taken_back.map_err(|error| in_use(node, error)));
         }
         result
+    }
+
+    /// Some kernels refuse to take back what is in use; others do it once nobody uses it any more, and
+    /// tell nothing.
+    fn take_back(&self, device: &MtdDevice) -> io::Result<()> {
+        if let Some(folder) = self.mounted_at(device.number) {
+            let message = format!("it is mounted at {folder}");
+            return Err(io::Error::new(ErrorKind::ResourceBusy, message));
+        }
+        sys::remove_partition(&self.chip, device.number)?;
+        match self.registered().contains(device) {
+            true => {
+                let message = "a program has it open";
+                Err(io::Error::new(ErrorKind::ResourceBusy, message))
+            }
+            false => Ok(()),
+        }
+    }
+
+    fn mounted_at(&self, number: u32) -> Option<String> {
+        let (device, block) = (format!("mtd{number}"), format!("mtdblock{number}"));
+        let mounts = self.root.proc("self/mounts");
+        mounts.lines().find_map(|line| {
+            let mut fields = line.split(' ');
+            let source = fields.next()?.rsplit('/').next()?;
+            let folder = fields.next()?.to_owned();
+            (source == device || source == block).then_some(folder)
+        })
     }
 
     fn registered(&self) -> Vec<MtdDevice> {
@@ -303,6 +331,19 @@ mod tests {
     fn a_kernel_that_makes_no_device_is_told() {
         let (_folder, root) = trees();
         assert!(mounts(&root).register(cfg(384)).is_err());
+    }
+
+    #[rstest::rstest]
+    #[case("mtd4 /mnt/a jffs2 rw 0 0", Some("/mnt/a"))]
+    #[case("/dev/mtdblock4 /mnt/a vfat ro 0 0", Some("/mnt/a"))]
+    #[case("/dev/mtdblock14 /mnt/a vfat ro 0 0", None)]
+    #[case("/dev/mmcblk0p1 /sdcard vfat rw 0 0", None)]
+    fn what_is_mounted_is_found(#[case] line: &str, #[case] folder: Option<&str>) {
+        let (_folder, root) = trees();
+        fs::create_dir_all(root.join("/proc/self")).unwrap();
+        let lines = format!("none / rootfs rw 0 0\n{line}\n");
+        fs::write(root.join("/proc/self/mounts"), lines).unwrap();
+        assert_eq!(mounts(&root).mounted_at(4).as_deref(), folder);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Hands each event to everyone who takes note: console, log files, record, watchdog.
 
-use std::io::{self, Stderr, Stdout};
+use std::io::{self, IsTerminal, Stderr, Stdout, Write};
 use std::mem;
 use std::path::Path;
 use std::time::Duration;
@@ -43,18 +43,42 @@ impl SharedLogs {
     }
 }
 
-/// A person at a terminal, or a script that looks for problems on stderr.
+/// Whoever sees what the program says: problems on stderr, all else on stdout.
 #[derive(Debug)]
 struct Screen {
-    out: report::Console<Stdout>,
-    problems: report::Console<Stderr>,
+    out: Shown<Stdout>,
+    problems: Shown<Stderr>,
+}
+
+/// A person at a terminal, or a file or script that takes lines.
+#[derive(Debug)]
+enum Shown<W> {
+    Terminal(report::Console<W>),
+    Lines(report::Log<W>),
+}
+
+impl<W: Write + IsTerminal> Shown<W> {
+    fn to(out: W) -> Self {
+        match out.is_terminal() {
+            true => Self::Terminal(report::Console::new(out)),
+            false => Self::Lines(report::Log::new(out, since_power_on)),
+        }
+    }
+
+    fn report(&mut self, event: &Event) {
+        match self {
+            Self::Terminal(console) => console.report(event),
+            Self::Lines(log) if is_shown(event) => log.report(event),
+            Self::Lines(_) => {}
+        }
+    }
 }
 
 impl Screen {
     fn new() -> Self {
         Self {
-            out: report::Console::new(io::stdout()),
-            problems: report::Console::new(io::stderr()),
+            out: Shown::to(io::stdout()),
+            problems: Shown::to(io::stderr()),
         }
     }
 

@@ -7,10 +7,11 @@ use std::time::Duration;
 use wz_core::card::DirCard;
 use wz_core::event::{Event, Outcome, Phase, Problem, Reporter};
 use wz_core::flash::FileSystems;
-use wz_core::run::{Ended, Next, Surroundings, Visit};
+use wz_core::run::{Ended, Next, ScriptCall, Surroundings, Visit};
 use wz_core::units::Size;
 
 use crate::console::Console;
+use crate::descendants::Oversight;
 use crate::flash::Flash;
 use crate::lock::Lock;
 use crate::logs::Earlier;
@@ -19,7 +20,7 @@ use crate::root::Root;
 use crate::sdcard::{CARD_WAIT, MOUNT_POINT, Slot, Volume};
 use crate::uncached::LinuxPlatform;
 use crate::watchdog::Watchdog;
-use crate::{command_line, console, kernel_log, login, memory, panics, results, soc};
+use crate::{command_line, console, kernel_log, login, memory, panics, results, scripts, soc};
 
 /// How often it is looked for.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -207,5 +208,17 @@ impl Surroundings for Desk<'_> {
         let _ = file_systems.release();
         self.open_shell(login::BEFORE);
         Visit::Somebody
+    }
+
+    fn run_script(
+        &mut self,
+        script: &ScriptCall<'_>,
+        reporter: &mut dyn Reporter,
+    ) -> Result<(), Problem> {
+        self.step_aside(|desk| {
+            let _oversight = Oversight::begin();
+            let card = Path::new(MOUNT_POINT);
+            scripts::run_call(card, script, &|| desk.watchdog.feed(), reporter)
+        })
     }
 }

@@ -42,6 +42,26 @@ impl CardPath {
         Self::program().join("journal.bin")
     }
 
+    /// What is in flash while the U-Boot environment is written.
+    pub fn saved_environment() -> Self {
+        Self::program().join("environment.saved")
+    }
+
+    /// The owner's Wi-Fi.
+    pub fn wifi_conf() -> Self {
+        Self::program().join("thingino.conf")
+    }
+
+    /// Where thingino looks for settings on the card.
+    pub fn uenv() -> Self {
+        Self::root().join("uenv.txt")
+    }
+
+    /// Custom scripts.
+    pub fn scripts() -> Self {
+        Self::program().join("scripts")
+    }
+
     /// Profiles that the owner brings.
     pub fn profiles() -> Self {
         Self::program().join("profiles")

@@ -1,6 +1,6 @@
 //! What somebody at the shell, or a script, asks for instead of what `general.conf` says.
 
-use super::request::{Request, Rewrite, remarks, requested};
+use super::request::{Request, Rewrite, WifiSetup, remarks, requested};
 use super::{GeneralConf, Reading};
 use crate::event::Operation;
 
@@ -26,10 +26,15 @@ pub fn ordered(file: &str, order: &Order, conf: &GeneralConf) -> Reading<Request
         ..GeneralConf::default()
     };
     let value = match order {
-        Order::Rewrite(rewrite) => requested(&how, Some(rewrite.clone())),
         Order::Backup => Request {
             operations: vec![Operation::Backup],
+            wifi: WifiSetup::LeftAlone,
             ..requested(&how, None)
+        },
+        Order::Rewrite(switch @ Rewrite::Switch { .. }) => requested(&how, Some(switch.clone())),
+        Order::Rewrite(rewrite) => Request {
+            wifi: WifiSetup::LeftAlone,
+            ..requested(&how, Some(rewrite.clone()))
         },
     };
     let warnings = remarks(file, &how, &value);

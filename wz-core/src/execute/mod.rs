@@ -5,6 +5,7 @@ pub mod blocks;
 mod boot_guard;
 pub mod compare;
 mod compose;
+pub mod environment;
 mod overlap;
 mod rewrite;
 pub mod safety;

@@ -35,6 +35,7 @@ pub fn plan_restore(
         operation: Operation::Restore,
         from: firmware.clone(),
         to: firmware.clone(),
+        layout: camera.facts.layout.clone(),
         images: Vec::new(),
         targets: Vec::new(),
         boot_guard: camera.boot_guard,
@@ -46,9 +47,20 @@ pub fn plan_restore(
         };
         let image = match &wish.content {
             Wanted::Blank => {
-                plan.targets.push(blank(partition));
+                plan.targets.push(without_image(partition, Source::Blank));
                 continue;
             }
+            Wanted::EmptyFileSystem => match partition.format.empty() {
+                Some(empty) => {
+                    let source = Source::Empty(empty);
+                    plan.targets.push(without_image(partition, source));
+                    continue;
+                }
+                None => Err(Problem::PartitionWithoutFiles {
+                    partition: partition.name.clone(),
+                    format: partition.format.name().to_owned(),
+                }),
+            },
             Wanted::Image => {
                 shelf.image(&image_name(firmware, &camera.facts.group, &partition.name))
             }
@@ -66,11 +78,11 @@ pub fn plan_restore(
     Ok(Draft { plan, problems })
 }
 
-fn blank(partition: &CameraPartition) -> Target {
+fn without_image(partition: &CameraPartition, source: Source) -> Target {
     Target {
         name: partition.name.clone(),
         region: partition.region,
-        source: Source::Blank,
+        source,
         content: Content::Anything,
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::detect::Clue;
 use super::firmware::{Firmware, ModelRule};
-use super::layout::{Format, Layout, Partition, SwitchAction};
+use super::layout::{Format, Layout, Partition, SwitchAction, WifiStore};
 use super::soc::Soc;
 use crate::event::Problem;
 use crate::units::{Offset, Region, Size};
@@ -193,6 +193,21 @@ impl Findings {
                 });
             }
         }
+        // A kernel of another name would never be put away.
+        let of_layouts = firmware
+            .layouts
+            .iter()
+            .flat_map(|l| &l.sd_kernels)
+            .flatten();
+        if of_layouts
+            .into_iter()
+            .any(|name| !firmware.sd_kernels.contains(name))
+        {
+            self.rule(
+                "layout.sd_kernels",
+                "names a file that the firmware's does not",
+            );
+        }
     }
 
     fn firmware_rules(&mut self, firmware: &Firmware, soc: &Soc) {
@@ -297,6 +312,10 @@ impl Findings {
             self.rule(rule.as_str(), "is missing, and there are other layouts");
         }
         self.clues(&rule, &layout.evidence, soc);
+        if layout.wifi.contains(&WifiStore::Environment) && layout.environment().is_none() {
+            let rule = format!("wifi of the layout \"{}\"", layout.name);
+            self.rule(rule, "is in the environment, and there is no partition \"env\"");
+        }
     }
 
     fn layout(&mut self, layout: &Layout, soc: &Soc) {

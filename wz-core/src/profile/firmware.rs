@@ -14,7 +14,8 @@ pub struct Firmware {
     pub name: String,
     /// The SoC that it is for.
     pub soc: String,
-    /// The file names that its U-Boot boots from a card, the preferred one first.
+    /// The file names that its U-Boot boots from a card, the preferred one first. Which of them a
+    /// build looks for is not known.
     pub sd_kernels: Vec<String>,
     /// A folder at the card's root that gets a copy of each backup.
     pub secondary_backup: Option<String>,
@@ -151,6 +152,13 @@ impl Firmware {
     /// The layout of this name.
     pub fn layout(&self, name: &str) -> Option<&Layout> {
         self.layouts.iter().find(|layout| layout.name == name)
+    }
+
+    /// The file names that the U-Boot of this layout boots from a card; all that any layout's does, if
+    /// the layout is not known.
+    pub fn sd_kernels_of(&self, layout: Option<&str>) -> &[String] {
+        let of_layout = layout.and_then(|name| self.layout(name)?.sd_kernels.as_deref());
+        of_layout.unwrap_or(&self.sd_kernels)
     }
 
     /// The text that marks a pending upgrade, up to the end of its line: `FWGRADEUP=kernel+app`.

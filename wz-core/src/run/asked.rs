@@ -123,12 +123,16 @@ pub(super) fn standing(
             Ok(Standing::Interrupted(Box::new(state)))
         }
         leftover if !wants_to_write => Ok(Standing::ReadsOnly(leftover.map(Box::new))),
-        Some(state) if state.stage == Stage::Preparing => Ok(Standing::Begins(Earlier {
-            attempts: state.attempts,
+        Some(state) => Ok(Standing::Begins(Earlier {
+            // A run that is over counts no more; what it has left is still to be removed.
+            attempts: match state.stage {
+                Stage::Preparing => state.attempts,
+                _ => 0,
+            },
             kernel_copies: state.kernel_copies,
             run: Some(state.journal.run()),
         })),
-        _ => Ok(Standing::Begins(Earlier::default())),
+        None => Ok(Standing::Begins(Earlier::default())),
     }
 }
 

@@ -3,7 +3,8 @@
 use std::io::{Read, Write};
 
 use super::asked::{Standing, read_request, ready, standing, with_card_profiles};
-use super::{ChipEvidence, Ended, FlashUnit, Scene, Start, Stop, Surroundings, conclude};
+use super::ending::conclude;
+use super::{ChipEvidence, Ended, FlashUnit, Scene, Start, Stop, Surroundings};
 use crate::card::{Card, CardError, CardOperation, CardPath};
 use crate::config::{Mode, Order};
 use crate::event::{Event, Outcome, Problem, Reporter};
@@ -23,15 +24,7 @@ pub fn run_by_hand(
     surroundings: &mut dyn Surroundings,
     reporter: &mut dyn Reporter,
 ) -> Ended {
-    let mut scene = Scene {
-        start: Start::Shell,
-        card,
-        flash,
-        chip,
-        surroundings,
-        reporter,
-    };
-    scene.whole(order)
+    Scene::new(Start::Shell, card, flash, chip, surroundings, reporter).whole(order)
 }
 
 /// Shows what a run would do now for what `general.conf` asks for. Neither flash nor card change.
@@ -42,14 +35,7 @@ pub fn preview(
     surroundings: &mut dyn Surroundings,
     reporter: &mut dyn Reporter,
 ) -> Outcome {
-    let mut scene = Scene {
-        start: Start::Shell,
-        card,
-        flash,
-        chip,
-        surroundings,
-        reporter,
-    };
+    let mut scene = Scene::new(Start::Shell, card, flash, chip, surroundings, reporter);
     let result = scene.plan_only();
     let Ok(outcome) = conclude(result, scene.reporter) else {
         return Outcome::Refused;
@@ -71,8 +57,9 @@ impl Scene<'_, '_> {
         }
         let mut ready = ready(config, catalogue)?;
         ready.request.mode = Mode::DryRun;
-        let is_asked = !ready.request.operations.is_empty();
-        self.prepare(&ready)?;
+        let is_asked = !ready.request.is_empty();
+        let program = self.program()?;
+        self.prepare(&ready, &program)?;
         Ok(match is_asked {
             true => Outcome::DryRun,
             false => Outcome::NothingToDo,

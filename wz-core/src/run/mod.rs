@@ -3,37 +3,48 @@
 //! The hardware comes in through traits, so that the same steps run on a camera, against simulated
 //! chips and cards in tests, and on the owner's computer.
 
+mod afterwards;
 mod asked;
 mod by_hand;
+mod changing;
 mod chip;
+mod death;
+mod edit;
+mod ending;
 mod kernels;
 mod look;
 mod notes;
 mod prepare;
 mod rewriting;
+mod scripts;
+mod wifi;
 
 use std::time::Duration;
 
-use crate::card::{Card, CardPath, remove_for_good};
-use crate::config::{Mode, Order, Request};
+use crate::card::{Card, CardPath};
+use crate::config::{self, Mode, NextStart, Order, Request, WifiSetup};
 use crate::detect::{self, Camera, Detected, FlashDevice, Manual};
 use crate::event::{Event, Operation, Outcome, Phase, Problem, Reporter, Verdict};
-use crate::execute::{BackupResult, backup};
+use crate::execute::{BackupResult, backup, environment};
 use crate::flash::{FileSystems, Flash};
-use crate::journal::{self, Journal, MOST_ATTEMPTS, Record, RunId, Stage, State};
+use crate::journal::State;
 use crate::profile::{Catalogue, Chip, Soc};
 use crate::units::Size;
 
-use asked::{Earlier, Ready, Standing, read_request, ready, standing, wants, with_card_profiles};
-use chip::{find_chip, is_this_camera, serial_of};
-use kernels::{Kernels, Sources};
+use afterwards::Afterwards;
+use asked::{Ready, Standing, read_request, ready, standing, wants, with_card_profiles};
+use chip::find_chip;
+use ending::{Over, conclude, forget};
+use kernels::{InTheEnd, Kernels, Rule, Sources};
 use prepare::Prepared;
-use rewriting::{KernelNames, Left};
+use wifi::Provisioned;
 
 pub use by_hand::{preview, run_by_hand, take_in};
 pub use chip::ChipEvidence;
+pub use death::after_death;
 pub use kernels::PUT_AWAY;
 pub use look::{Sight, look};
+pub use scripts::{ScriptCall, ScriptFacts};
 
 /// The flash chip and its kernel device.
 pub struct FlashUnit<'a> {
@@ -67,6 +78,16 @@ pub trait Surroundings {
     /// Called once when all is planned and nothing has been done: the owner may want a shell. What
     /// is mounted of flash would be in its way, and is released before it opens.
     fn before_operations(&mut self, file_systems: &mut dyn FileSystems) -> Visit;
+
+    /// Runs a custom script to its end.
+    ///
+    /// # Errors
+    /// When it is not there, cannot be started, takes too long, or ends with another status than 0.
+    fn run_script(
+        &mut self,
+        script: &ScriptCall<'_>,
+        reporter: &mut dyn Reporter,
+    ) -> Result<(), Problem>;
 }
 
 /// Whether somebody was there who may have changed flash and card.
@@ -99,16 +120,6 @@ pub enum Next {
     StayOn,
 }
 
-impl Ended {
-    fn after(outcome: Outcome, kernels: Kernels) -> Self {
-        let next = match kernels {
-            Kernels::PutAway => Next::Restart,
-            Kernels::NoneFound => Next::WaitForCardOut,
-        };
-        Self { outcome, next }
-    }
-}
-
 /// Why a run stops.
 enum Stop {
     /// Nothing was begun.
@@ -117,6 +128,16 @@ enum Stop {
     Failed(Problem),
     /// Nothing was begun, and it starts again.
     PlanAnew(PlanAnew),
+}
+
+impl Stop {
+    fn into_problems(self) -> Vec<Problem> {
+        match self {
+            Self::Refused(problems) => problems,
+            Self::Failed(problem) => vec![problem],
+            Self::PlanAnew(_) => Vec::new(),
+        }
+    }
 }
 
 /// Somebody had a shell: whatever was read before may have changed.
@@ -156,6 +177,8 @@ struct Scene<'a, 'b> {
     card: &'a mut dyn Card,
     flash: Result<FlashUnit<'b>, Problem>,
     chip: &'a ChipEvidence,
+    /// What becomes of the SD kernels.
+    rule: Rule,
     surroundings: &'a mut dyn Surroundings,
     reporter: &'a mut dyn Reporter,
 }
@@ -171,15 +194,42 @@ pub fn run(
     surroundings: &mut dyn Surroundings,
     reporter: &mut dyn Reporter,
 ) -> Ended {
-    let mut scene = Scene {
-        start: Start::PowerOn,
-        card,
-        flash,
-        chip,
-        surroundings,
-        reporter,
-    };
-    scene.whole(None)
+    Scene::new(Start::PowerOn, card, flash, chip, surroundings, reporter).whole(None)
+}
+
+fn rule(catalogue: Option<&Catalogue>, wanted: Option<&config::Afterwards>) -> Rule {
+    Rule {
+        names: kernels::names(catalogue),
+        in_the_end: in_the_end(wanted),
+    }
+}
+
+fn in_the_end(wanted: Option<&config::Afterwards>) -> InTheEnd {
+    match wanted.map(|wanted| &wanted.next_start) {
+        Some(NextStart::ProgramKept) => InTheEnd::Keep,
+        _ => InTheEnd::PutAway,
+    }
+}
+
+impl<'a, 'b> Scene<'a, 'b> {
+    fn new(
+        start: Start,
+        card: &'a mut dyn Card,
+        flash: Result<FlashUnit<'b>, Problem>,
+        chip: &'a ChipEvidence,
+        surroundings: &'a mut dyn Surroundings,
+        reporter: &'a mut dyn Reporter,
+    ) -> Self {
+        Self {
+            start,
+            card,
+            flash,
+            chip,
+            rule: rule(None, None),
+            surroundings,
+            reporter,
+        }
+    }
 }
 
 impl Scene<'_, '_> {
@@ -205,19 +255,34 @@ impl Scene<'_, '_> {
     fn attempt(&mut self, order: Option<&Order>) -> Result<Ended, PlanAnew> {
         let config = read_request(self.card, order, self.reporter);
         let catalogue = with_card_profiles(self.card);
-        match standing(self.card, config.as_ref().ok()) {
-            Ok(Standing::ReadsOnly(leftover)) => self.only_read(leftover, config, catalogue),
-            Ok(Standing::Begins(earlier)) => self.begin(earlier, config, catalogue),
+        let request = config.as_ref().ok();
+        let standing = standing(self.card, request);
+        let is_dry = wants(&config, Mode::DryRun);
+        let leaves_wifi = request.is_some_and(|request| request.wifi == WifiSetup::LeftAlone);
+        let wanted = request.map(|request| request.afterwards.clone());
+        self.rule = rule(catalogue.as_ref().ok(), wanted.as_ref());
+        let mut over = match standing {
+            Ok(Standing::ReadsOnly(leftover)) => self.only_read(leftover, config, catalogue)?,
+            Ok(Standing::Begins(earlier)) => self.begin(earlier, config, catalogue)?,
             Ok(Standing::Interrupted(_)) if order.is_some() => {
-                Ok(self.refuse_and_wait(Problem::RunOpen {}))
+                self.refuse_and_wait(Problem::RunOpen {})
             }
-            Ok(Standing::Interrupted(_)) if wants(&config, Mode::DryRun) => {
-                Ok(self.refuse_and_wait(Problem::DryRunOfOpenRun {}))
+            Ok(Standing::Interrupted(_)) if is_dry => {
+                self.refuse_and_wait(Problem::DryRunOfOpenRun {})
             }
-            Ok(Standing::Interrupted(state)) => self.resume(*state, catalogue),
+            Ok(Standing::Interrupted(state)) => self.resume(*state, wanted.as_ref(), catalogue)?,
             // Whether the camera still starts without the card is not known.
-            Err(problem) => Ok(self.refuse_and_wait(problem)),
+            Err(problem) => self.refuse_and_wait(problem),
+        };
+        let wifi = match is_dry || leaves_wifi {
+            true => Provisioned::NotAsked,
+            false => self.set_up_wifi(&mut over.ended),
+        };
+        let mut ended = self.follow(over, wanted.as_ref());
+        if wifi == Provisioned::Later && is_well(ended.outcome) {
+            ended.outcome = Outcome::Incomplete;
         }
+        Ok(ended)
     }
 
     /// Lets the owner have a shell, once per power-on.
@@ -248,201 +313,111 @@ impl Scene<'_, '_> {
         leftover: Option<Box<State>>,
         config: Result<Request, Stop>,
         catalogue: Result<Catalogue, Stop>,
-    ) -> Result<Ended, PlanAnew> {
-        let names = kernels::names(catalogue.as_ref().ok());
+    ) -> Result<Over, PlanAnew> {
         let copies = leftover.as_ref().map(|state| state.kernel_copies.clone());
         if let Some(Err(problem)) = leftover.map(|state| forget(&state, self.card)) {
             self.reporter.report(&Event::Remark(problem));
         }
-        let put_away = kernels::put_away(self.card, &names, self.reporter)
-            .map(|found| self.or_away(found, &names, &copies.unwrap_or_default()));
-        let kernels = *put_away.as_ref().unwrap_or(&Kernels::NoneFound);
-        let result = match put_away {
-            Ok(found) => {
-                if found == Kernels::NoneFound {
-                    self.reporter
-                        .report(&Event::Remark(Problem::KernelUnknown {}));
-                }
-                ready(config, catalogue).and_then(|ready| self.read_flash(&ready))
+        let kernels = match kernels::end(&self.rule, self.card, self.reporter) {
+            Ok(kernels) => self.or_away(kernels, &copies.unwrap_or_default()),
+            Err(problem) => {
+                let outcome = conclude(Err(Stop::from(problem)), self.reporter)?;
+                return Ok(Over::new(outcome, Kernels::NoneFound));
             }
-            Err(problem) => Err(Stop::from(problem)),
+        };
+        if kernels == Kernels::NoneFound {
+            self.reporter
+                .report(&Event::Remark(Problem::KernelUnknown {}));
+        }
+        let result = ready(config, catalogue).and_then(|ready| self.read_flash(&ready, &kernels));
+        let (result, afterwards) = match result {
+            Ok((outcome, afterwards)) => (Ok(outcome), Some(afterwards)),
+            Err(stop) => (Err(stop), None),
         };
         let outcome = conclude(result, self.reporter)?;
         self.forget_given_images();
-        Ok(Ended::after(outcome, kernels))
+        Ok(Over::new(outcome, kernels).followed_by(afterwards))
     }
 
-    fn read_flash(&mut self, ready: &Ready) -> Result<Outcome, Stop> {
-        let (_, prepared) = self.prepare(ready)?;
+    fn read_flash(
+        &mut self,
+        ready: &Ready,
+        kernels: &Kernels,
+    ) -> Result<(Outcome, Afterwards), Stop> {
+        let (_, prepared) = self.prepare(ready, &kernels.files())?;
         self.pause()?;
         let began = self.surroundings.since_power_on();
         let is_dry = prepared.request.mode == Mode::DryRun;
-        let outcome = match is_dry && !prepared.request.operations.is_empty() {
+        let has_work = !prepared.request.is_empty() || prepared.sets_up_wifi;
+        let outcome = match is_dry && has_work {
             true => Outcome::DryRun,
             false => self.make_backup(&prepared)?,
         };
         self.end_phase(Phase::Execute, began);
-        Ok(outcome)
+        Ok((outcome, prepared.afterwards))
     }
 
-    /// A run that is to change flash, from its beginning: the SD kernel stays bootable, and the
-    /// journal counts how often it is tried.
-    fn begin(
-        &mut self,
-        earlier: Earlier,
-        config: Result<Request, Stop>,
-        catalogue: Result<Catalogue, Stop>,
-    ) -> Result<Ended, PlanAnew> {
-        let names = kernels::names(catalogue.as_ref().ok());
-        let attempt = self.attempt_after(earlier.attempts);
-        if attempt > MOST_ATTEMPTS {
-            return Ok(self.give_up(None, Stage::Preparing.about_to(), &names));
-        }
-        let now = self.surroundings.since_power_on().as_nanos().to_le_bytes();
-        let before = earlier.run.map(RunId::to_bytes).unwrap_or_default();
-        let run = RunId::of(&[&now, &before, &attempt.to_le_bytes()]);
-        let mut journal = match Journal::begin(self.card, run, &Record::Started { attempt }) {
-            Ok(journal) => journal,
-            Err(problem) => return self.end_untouched(Stop::from(problem), None, &[], &names),
+    /// What follows the operations follows only those that have ended well.
+    fn follow(&mut self, over: Over, wanted: Option<&config::Afterwards>) -> Ended {
+        let Some(wanted) = wanted.filter(|wanted| !wanted.is_empty()) else {
+            return over.ended;
         };
-        let mut copies = Vec::new();
-        let kept = (earlier.kernel_copies.into_iter()).try_for_each(|name| {
-            let record = Record::KernelCopies(vec![name.clone()]);
-            copies.push(name);
-            journal.append(self.card, &record)
-        });
-        let left = kept
-            .map_err(Stop::from)
-            .and_then(|()| ready(config, catalogue))
-            .and_then(|ready| self.change_flash(&ready, &mut journal, &mut copies));
-        match left {
-            Ok((operation, Left::Whole(outcome))) => {
-                Ok(self.finish(Some(operation), outcome, &names, journal, &copies))
+        let outcome = match (over.ended.outcome, over.afterwards) {
+            (Outcome::DryRun, _) => Outcome::DryRun,
+            (Outcome::Success | Outcome::NothingToDo, Some(afterwards)) => {
+                // A script that asks for a partition that stays mounted here is told.
+                if let Ok(flash) = &mut self.flash {
+                    let _ = flash.file_systems.release();
+                }
+                let mut tools = afterwards::Tools {
+                    card: self.card,
+                    surroundings: self.surroundings,
+                    reporter: self.reporter,
+                };
+                afterwards.carry_out(&over.kernels, &mut tools)
             }
-            Ok((_, left)) => Ok(self.stay(left)),
-            Err(stop) => self.end_untouched(stop, Some(journal), &copies, &names),
-        }
-    }
-
-    fn change_flash(
-        &mut self,
-        ready: &Ready,
-        journal: &mut Journal,
-        copies: &mut Vec<String>,
-    ) -> Result<(Operation, Left), Stop> {
-        let (camera, prepared) = self.prepare(ready)?;
-        self.pause()?;
-        let began = self.surroundings.since_power_on();
-        let saved = self.make_backup(&prepared)?;
-        let Some(rewrite) = &prepared.rewrite else {
-            return Err(Stop::from(Problem::RewriteUnknownFirmware {}));
-        };
-        let operation = rewrite.plan.operation;
-        self.reporter.report(&Event::OperationStarted(operation));
-        let flash = self.flash.as_mut().map_err(|problem| problem.clone())?;
-        let serial = ready.catalogue.soc(&camera.facts.soc);
-        let mut desk = rewriting::Desk {
-            flash,
-            card: self.card,
-            journal,
-            kernel_copies: copies,
-            serial: serial.and_then(|soc| serial_of(soc, self.chip)),
-            surroundings: self.surroundings,
-            reporter: self.reporter,
-        };
-        let left = rewriting::carry_out(rewrite, &camera, &mut desk);
-        self.end_operation(operation, left.as_ref().ok());
-        self.end_phase(Phase::Execute, began);
-        let left = left?;
-        // An archive that could not be made does not keep flash from being written.
-        let left = match (left, saved) {
-            (Left::Whole(Outcome::Success), Outcome::Incomplete) => {
-                Left::Whole(Outcome::Incomplete)
+            (outcome, _) => {
+                let why = format!("the run before it ended as \"{outcome}\"");
+                afterwards::skip_all(wanted, &why, self.reporter);
+                outcome
             }
-            (left, _) => left,
         };
-        Ok((operation, left))
+        Ended {
+            outcome,
+            ..over.ended
+        }
     }
 
-    /// Goes on where an earlier power-on stopped, whatever the configuration says now.
-    fn resume(
-        &mut self,
-        mut state: State,
-        catalogue: Result<Catalogue, Stop>,
-    ) -> Result<Ended, PlanAnew> {
-        let builtin = || Catalogue::builtin();
-        let catalogue = catalogue.unwrap_or_else(|_| builtin());
-        let names = kernels::names(Some(&catalogue));
-        let attempt = self.attempt_after(state.attempts);
-        if attempt > MOST_ATTEMPTS {
-            let about_to = state.stage.about_to();
-            return Ok(self.give_up(Some(&mut state), about_to, &names));
+    /// What the owner wants of the firmware that is there now, when all operations are over.
+    fn set_up_wifi(&mut self, ended: &mut Ended) -> Provisioned {
+        let is_whole = is_well(ended.outcome) || ended.outcome == Outcome::Incomplete;
+        let Ok(flash) = &mut self.flash else {
+            return Provisioned::NotAsked;
+        };
+        if !is_whole || ended.next == Next::StayOn {
+            return Provisioned::NotAsked;
         }
-        self.reporter
-            .report(&Event::Remark(Problem::Resumed { attempt }));
-        if let Err(problem) = state
-            .journal
-            .append(self.card, &Record::Started { attempt })
-        {
-            return Ok(self.refuse_and_wait(problem));
-        }
-        self.pause()?;
-        let operation = state.begun.as_ref().map(|begun| begun.operation.into());
-        let mut copies = state.kernel_copies.clone();
-        let left = self.go_on(&mut state, &mut copies, operation, &catalogue);
-        Ok(match left {
-            Ok(Left::Whole(outcome)) => {
-                self.finish(operation, outcome, &names, state.journal, &copies)
+        match wifi::provision(flash, self.chip, self.card, self.reporter) {
+            Ok(Provisioned::Done) if ended.outcome == Outcome::NothingToDo => {
+                ended.outcome = Outcome::Success;
+                Provisioned::Done
             }
-            Ok(left) => self.stay(left),
-            Err(problem) => self.refuse_and_wait(problem),
-        })
+            Ok(provisioned) => provisioned,
+            Err(problems) => {
+                for problem in problems {
+                    self.reporter.report(&Event::Failed(problem));
+                }
+                ended.outcome = Outcome::Incomplete;
+                Provisioned::NotAsked
+            }
+        }
     }
 
-    fn go_on(
-        &mut self,
-        state: &mut State,
-        copies: &mut Vec<String>,
-        operation: Option<Operation>,
-        catalogue: &Catalogue,
-    ) -> Result<Left, Problem> {
-        let (soc, chip) = find_chip(catalogue, self.chip)?;
-        let serial = serial_of(soc, self.chip);
-        if let Some(begun) = &state.begun {
-            is_this_camera(begun, (soc, chip), serial.as_deref())?;
-        }
-        let flash = self.flash.as_mut().map_err(|problem| problem.clone())?;
-        let mut journal = state.journal.clone();
-        let began = self.surroundings.since_power_on();
-        let told = operation.map(Event::OperationStarted);
-        told.iter().for_each(|event| self.reporter.report(event));
-        let known = kernels::names(Some(catalogue));
-        let names = KernelNames {
-            firmwares: catalogue.firmwares(&soc.name),
-            sources: kernel_sources(self.start, &known),
-        };
-        let mut desk = rewriting::Desk {
-            flash,
-            card: self.card,
-            journal: &mut journal,
-            kernel_copies: copies,
-            serial,
-            surroundings: self.surroundings,
-            reporter: self.reporter,
-        };
-        let left = rewriting::resume(state, &names, &mut desk);
-        state.journal = journal;
-        if let Some(operation) = operation {
-            self.end_operation(operation, Some(&left));
-        }
-        self.end_phase(Phase::Execute, began);
-        Ok(left)
-    }
-
-    fn prepare(&mut self, ready: &Ready) -> Result<(Camera, Prepared), Stop> {
+    fn prepare(&mut self, ready: &Ready, program: &[CardPath]) -> Result<(Camera, Prepared), Stop> {
         let (soc, chip) = find_chip(&ready.catalogue, self.chip)?;
         let flash = self.flash.as_mut().map_err(|problem| problem.clone())?;
         detect::check_size(&flash.device, soc)?;
+        put_environment_right(ready.request.mode, flash, self.card, self.reporter)?;
         let began = self.surroundings.since_power_on();
         let (catalogue, request) = (&ready.catalogue, &ready.request);
         let camera = find_camera(catalogue, (soc, chip), flash, request, self.reporter)?;
@@ -451,13 +426,13 @@ impl Scene<'_, '_> {
         self.end_phase(Phase::Detect, began);
         let began = self.surroundings.since_power_on();
         let flash = self.flash.as_mut().map_err(|problem| problem.clone())?;
-        let known = kernels::names(Some(catalogue));
         let context = prepare::Context {
             request,
             catalogue,
             soc,
             camera: &camera,
-            kernel_sources: kernel_sources(self.start, &known),
+            program,
+            kernel_sources: self.kernel_sources(),
         };
         let prepared = prepare::prepare(context, flash, self.card, self.reporter)?;
         self.end_phase(Phase::Plan, began);
@@ -498,128 +473,12 @@ impl Scene<'_, '_> {
         Ok(outcome)
     }
 
-    /// Ends a run whose flash was not left whole.
-    fn stay(&mut self, left: Left) -> Ended {
-        match left {
-            Left::Whole(outcome) | Left::Partial(outcome) => Ended {
-                outcome,
-                next: Next::StayOn,
-            },
-            Left::Strange => Ended {
-                outcome: Outcome::Refused,
-                next: Next::WaitForCardOut,
-            },
+    /// Where copies of the SD kernel may come from.
+    fn kernel_sources(&self) -> Sources<'_> {
+        match self.start {
+            Start::PowerOn => Sources::Bootable,
+            Start::Shell => Sources::PutAway(&self.rule.names),
         }
-    }
-
-    /// Puts the card in order after flash was left whole.
-    fn finish(
-        &mut self,
-        operation: Option<Operation>,
-        outcome: Outcome,
-        names: &[String],
-        journal: Journal,
-        copies: &[String],
-    ) -> Ended {
-        let (outcome, kernels) = rewriting::finish(
-            operation,
-            outcome,
-            names,
-            journal,
-            copies,
-            self.card,
-            self.reporter,
-        );
-        self.forget_given_images();
-        Ended::after(outcome, self.or_away(kernels, names, copies))
-    }
-
-    /// Ends a run that has changed nothing in flash. One that is to be planned anew leaves its journal,
-    /// or the one that the shell has begun.
-    fn end_untouched(
-        &mut self,
-        stop: Stop,
-        journal: Option<Journal>,
-        copies: &[String],
-        names: &[String],
-    ) -> Result<Ended, PlanAnew> {
-        let outcome = conclude(Err(stop), self.reporter)?;
-        Ok(match journal {
-            Some(journal) => self.finish(None, outcome, names, journal, copies),
-            None => Ended::after(outcome, self.put_away(names)),
-        })
-    }
-
-    /// What was found to put away; or else a kernel that was put away before, where the program may
-    /// have been started from a copy of it, or from a shell.
-    fn or_away(&mut self, found: Kernels, names: &[String], copies: &[String]) -> Kernels {
-        let may_be_away = self.start == Start::Shell || !copies.is_empty();
-        let mut is_away = || kernels::is_away(self.card, names).unwrap_or(false);
-        match found {
-            Kernels::NoneFound if may_be_away && is_away() => Kernels::PutAway,
-            found => found,
-        }
-    }
-
-    /// No run is open: nobody needs them any more.
-    fn forget_given_images(&mut self) {
-        if let Err(problem) = by_hand::forget_given_images(self.card) {
-            self.reporter.report(&Event::Remark(problem));
-        }
-    }
-
-    fn put_away(&mut self, names: &[String]) -> Kernels {
-        let put_away = kernels::put_away(self.card, names, self.reporter);
-        put_away.unwrap_or_else(|problem| {
-            self.reporter.report(&Event::Failed(problem));
-            Kernels::NoneFound
-        })
-    }
-
-    /// S7: the run never gets to its end, so the camera stops trying. The count begins anew only
-    /// when the kernel is put away for sure.
-    fn give_up(&mut self, open: Option<&mut State>, about_to: &str, names: &[String]) -> Ended {
-        self.reporter
-            .report(&Event::Refused(Problem::TooManyAttempts {
-                attempts: MOST_ATTEMPTS,
-                last: about_to.to_owned(),
-            }));
-        let copies = open.as_ref().map(|state| state.kernel_copies.clone());
-        let copies = copies.unwrap_or_default();
-        let removed = kernels::remove_copies(&copies, self.card);
-        let found = self.put_away(names);
-        let kernels = self.or_away(found, names, &copies);
-        let counted_anew = match (kernels, open) {
-            (Kernels::NoneFound, _) => Ok(()),
-            // An interrupted run can go on once the owner gives the kernel its name back.
-            (_, Some(state)) => {
-                let anew = Record::Started { attempt: 0 };
-                state.journal.append(self.card, &anew)
-            }
-            (_, None) => remove_journal(self.card),
-        };
-        for problem in [removed.err(), counted_anew.err()].into_iter().flatten() {
-            self.reporter.report(&Event::Failed(problem));
-        }
-        Ended::after(Outcome::Refused, kernels)
-    }
-
-    /// Leaves the SD kernel bootable, since the camera may have nothing else to boot.
-    fn refuse_and_wait(&mut self, problem: Problem) -> Ended {
-        self.reporter.report(&Event::Refused(problem));
-        Ended {
-            outcome: Outcome::Refused,
-            next: Next::WaitForCardOut,
-        }
-    }
-
-    fn end_operation(&mut self, operation: Operation, left: Option<&Left>) {
-        let verdict = match left {
-            Some(Left::Whole(Outcome::Success)) => Verdict::Done,
-            _ => Verdict::Failed,
-        };
-        self.reporter
-            .report(&Event::OperationEnded(operation, verdict));
     }
 
     fn end_phase(&mut self, phase: Phase, began: Duration) {
@@ -628,74 +487,30 @@ impl Scene<'_, '_> {
     }
 }
 
-/// Removes what a run has left that is over, or never got to write.
-fn forget(state: &State, card: &mut dyn Card) -> Result<(), Problem> {
-    kernels::remove_copies(&state.kernel_copies, card)?;
-    remove_journal(card)
+fn is_well(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Success | Outcome::NothingToDo)
 }
 
-fn remove_journal(card: &mut dyn Card) -> Result<(), Problem> {
-    remove_for_good(card, &CardPath::journal()).map_err(|error| error.into_problem(card))
-}
-
-fn conclude(
-    result: Result<Outcome, Stop>,
+/// Before anything else looks at flash: a U-Boot environment that was being written when power failed.
+fn put_environment_right(
+    mode: Mode,
+    flash: &mut FlashUnit<'_>,
+    card: &mut dyn Card,
     reporter: &mut dyn Reporter,
-) -> Result<Outcome, PlanAnew> {
-    match result {
-        Ok(outcome) => Ok(outcome),
-        Err(Stop::PlanAnew(anew)) => Err(anew),
-        Err(Stop::Refused(problems)) => {
-            problems
-                .into_iter()
-                .for_each(|problem| reporter.report(&Event::Refused(problem)));
-            Ok(Outcome::Refused)
-        }
-        Err(Stop::Failed(problem)) => {
-            reporter.report(&Event::Failed(problem));
-            Ok(Outcome::Failed)
-        }
+) -> Result<(), Problem> {
+    let told = match mode {
+        Mode::DryRun => environment::pending(card)?,
+        Mode::Real => match environment::put_back(flash.chip, card, reporter) {
+            Ok(()) => None,
+            // It concerns another camera; this one is as it is.
+            Err(problem @ Problem::EnvironmentStrange { .. }) => Some(problem),
+            Err(problem) => return Err(problem),
+        },
+    };
+    if let Some(problem) = told {
+        reporter.report(&Event::Remark(problem));
     }
-}
-
-/// Where copies of the SD kernel may come from.
-fn kernel_sources(start: Start, names: &[String]) -> Sources<'_> {
-    match start {
-        Start::PowerOn => Sources::Bootable,
-        Start::Shell => Sources::PutAway(names),
-    }
-}
-
-/// What is left to do on the card when a run died before its end: every SD kernel that any known
-/// U-Boot boots is put away, unless flash was being changed. Then the next power-on goes on, and this
-/// one counts as one that did not.
-///
-/// # Errors
-/// [`Problem::KernelNotPutAway`], [`Problem::KernelUnknown`], and the card's own.
-pub fn after_death(card: &mut dyn Card, reporter: &mut dyn Reporter) -> Result<(), Problem> {
-    let open = journal::read(card)?.map(State::of);
-    let open = open.filter(|state| (Stage::Writing..=Stage::Written).contains(&state.stage));
-    if let Some(mut state) = open {
-        let attempt = state.attempts + 1;
-        state.journal.append(card, &Record::Started { attempt })?;
-        if attempt < MOST_ATTEMPTS {
-            return Ok(());
-        }
-        reporter.report(&Event::Refused(Problem::TooManyAttempts {
-            attempts: attempt,
-            last: state.stage.about_to().to_owned(),
-        }));
-    }
-    let catalogue = with_card_profiles(card).ok();
-    let names = kernels::names(catalogue.as_ref());
-    if kernels::put_away(card, &names, reporter)? == Kernels::PutAway {
-        return Ok(());
-    }
-    let was_put_away = |name: &String| name.to_ascii_lowercase().ends_with(PUT_AWAY);
-    match kernels::names_at_the_top(card)?.iter().any(was_put_away) {
-        true => Ok(()),
-        false => Err(Problem::KernelUnknown {}),
-    }
+    Ok(())
 }
 
 fn find_camera(

@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 
+use super::afterwards::{self, Afterwards, Outlook};
 use super::asked::note_config;
 use super::kernels::{Copies, Sources};
 use super::rewriting::{KernelNames, Ready};
-use super::{FlashUnit, Stop};
+use super::{FlashUnit, Stop, wifi};
 use crate::card::{Card, CardError, CardPath, EntryKind};
 use crate::config::{
-    self, Mode, Request, Rewrite, SafetyBackup, SecondaryBackup, SwitchScope, Wanted, Wish,
+    self, Mode, Request, Rewrite, SafetyBackup, SecondaryBackup, SwitchScope, Wanted, WifiSetup,
+    Wish,
 };
 use crate::detect::Camera;
 use crate::event::{Event, Operation, Problem, Reporter};
@@ -18,7 +20,7 @@ use crate::flash::ReadFlash;
 use crate::plan::blocks::Work;
 use crate::plan::{
     BackupPlan, CardSurvey, Draft, RewritePlan, Switch, plan_backup, plan_restore,
-    plan_safety_backup, plan_switch, primary_folder, secondary_folder, shelf, survey,
+    plan_safety_backup, plan_switch, primary_folder, secondary_folder, shelf, survey, takes_wifi,
 };
 use crate::profile::{Catalogue, Soc};
 use crate::units::{Offset, Size};
@@ -28,6 +30,9 @@ pub(super) struct Prepared {
     pub(super) request: Request,
     pub(super) backup: Option<BackupPlan>,
     pub(super) rewrite: Option<Ready>,
+    /// Whether Wi-Fi is to be set up when all else is done.
+    pub(super) sets_up_wifi: bool,
+    pub(super) afterwards: Afterwards,
 }
 
 /// What everything is decided from.
@@ -38,6 +43,8 @@ pub(super) struct Context<'a> {
     pub(super) soc: &'a Soc,
     pub(super) camera: &'a Camera,
     pub(super) kernel_sources: Sources<'a>,
+    /// The files that this program may have been started from.
+    pub(super) program: &'a [CardPath],
 }
 
 /// Plans everything. Flash and card are only read.
@@ -74,20 +81,74 @@ pub(super) fn prepare(
         if let Some((plan, map)) = planned {
             let page = flash.chip.geometry().page;
             lines.extend(described(&plan, &map, page));
-            let rewrite = finish_rewrite(context, plan, map, card)?;
-            lines.extend(check_room(context, &survey, backup.as_ref(), &rewrite)?);
-            ready = Some(rewrite);
+            match finish_rewrite(context, plan, map, card) {
+                Ok(rewrite) => ready = Some(rewrite),
+                Err(problem) => problems.push(problem),
+            }
         }
     }
-    if !problems.is_empty() {
-        return Err(Stop::Refused(problems));
-    }
+    let wifi = plan_wifi(context, card, reporter, &mut problems);
+    let outlook = Outlook::planned(context, ready.as_ref().map(|ready| &ready.plan));
+    let afterwards = match afterwards::plan(&request.afterwards, &outlook, card) {
+        Ok(afterwards) if problems.is_empty() => afterwards,
+        Ok(_) => return Err(Stop::Refused(problems)),
+        Err(more) => {
+            problems.extend(more);
+            return Err(Stop::Refused(problems));
+        }
+    };
+    let extra = extra(context, &survey, backup.as_ref(), ready.as_ref())?;
+    let cluster = survey.space.cluster;
+    check_room(&survey, backup.as_ref(), &extra, afterwards.needed(cluster))?;
+    lines.extend(extra.lines);
+    lines.extend(wifi.clone());
+    lines.extend(afterwards.lines());
     reporter.report(&Event::Plan(lines));
     Ok(Prepared {
         request: request.clone(),
         backup,
         rewrite: ready,
+        sets_up_wifi: wifi.is_some(),
+        afterwards,
     })
+}
+
+/// Whether Wi-Fi will be set up, as a line for the owner. What is wrong with its file is told before
+/// anything is done.
+fn plan_wifi(
+    context: Context<'_>,
+    card: &mut dyn Card,
+    reporter: &mut dyn Reporter,
+    problems: &mut Vec<Problem>,
+) -> Option<String> {
+    if context.request.wifi == WifiSetup::LeftAlone {
+        return None;
+    }
+    let next = match &context.request.rewrite {
+        Some(Rewrite::Switch { next, .. }) => next.as_str(),
+        Some(Rewrite::Restore | Rewrite::Partitions(_)) | None => context.camera.firmware_name(),
+    };
+    let firmware = context.catalogue.firmware(&context.soc.name, next)?;
+    if !takes_wifi(firmware) {
+        return None;
+    }
+    match wifi::wanted(card) {
+        Ok(reading) => {
+            for remark in reading.warnings {
+                reporter.report(&Event::Remark(remark));
+            }
+            reading.value.map(|_| {
+                format!(
+                    "Set up Wi-Fi of {next}, as {} says, when all else is done",
+                    CardPath::wifi_conf()
+                )
+            })
+        }
+        Err(more) => {
+            problems.extend(more);
+            None
+        }
+    }
 }
 
 /// The plan and what becomes of each block; none if anything speaks against it, all of which is
@@ -262,39 +323,65 @@ fn finish_rewrite(
     })
 }
 
-/// Whether the card has room for everything together; what is made beside the backup.
-fn check_room(
+/// What a rewrite makes on the card besides a backup that is asked for.
+#[derive(Default)]
+struct Extra {
+    lines: Vec<String>,
+    /// Bytes that stay.
+    stays: u64,
+    /// Bytes that are gone when all is done.
+    goes: u64,
+}
+
+fn extra(
     context: Context<'_>,
     survey: &CardSurvey,
     backup: Option<&BackupPlan>,
-    rewrite: &Ready,
-) -> Result<Vec<String>, Stop> {
+    rewrite: Option<&Ready>,
+) -> Result<Extra, Stop> {
+    let mut extra = Extra::default();
+    let Some(rewrite) = rewrite else {
+        return Ok(extra);
+    };
     if rewrite.map.work.is_none() {
-        return Ok(vec!["Flash holds all of this already".to_owned()]);
+        extra.lines = vec!["Flash holds all of this already".to_owned()];
+        return Ok(extra);
     }
-    let mut lines = Vec::new();
-    let mut needed = rewrite.copies.needed(survey.space.cluster).get();
     for name in &rewrite.copies.to {
-        lines.push(format!("Copy the SD kernel to {name} until all is done"));
+        let line = format!("Copy the SD kernel to {name} until all is done");
+        extra.lines.push(line);
     }
-    needed += backup.map_or(0, |backup| backup.needed.get());
+    extra.goes = rewrite.copies.needed(survey.space.cluster).get();
     if rewrite.safety_backup == SafetyBackup::Make && backup.is_none() {
         let plan = plan_safety_backup(context.camera, survey)?;
-        needed += plan.needed.get();
-        lines.push(format!(
+        extra.stays = plan.needed.get();
+        extra.lines.push(format!(
             "First save the whole chip as backup {}, unless it is on the card already",
             plan.id
         ));
     }
+    Ok(extra)
+}
+
+/// Whether the card has room for everything together. What follows comes when the copies of the SD
+/// kernel are gone.
+fn check_room(
+    survey: &CardSurvey,
+    backup: Option<&BackupPlan>,
+    extra: &Extra,
+    afterwards: Size,
+) -> Result<(), Problem> {
+    let backup = backup.map_or(0, |backup| backup.needed.get());
+    let needed = backup + extra.stays + extra.goes.max(afterwards.get());
     let free = survey.space.free.get() + survey.leftover_size.get();
-    if needed > free {
-        return Err(Stop::from(Problem::CardTooSmall {
+    match needed > free {
+        true => Err(Problem::CardTooSmall {
             needed: Size::bytes(needed),
             free: Size::bytes(free),
             cluster: survey.space.cluster,
-        }));
+        }),
+        false => Ok(()),
     }
-    Ok(lines)
 }
 
 /// A line for the owner per target, and what becomes of its blocks.

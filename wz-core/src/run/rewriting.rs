@@ -9,16 +9,15 @@
 
 use std::collections::BTreeSet;
 
-use super::kernels::{self, Copies, Sources};
+use super::edit::switch_off;
+use super::kernels::{self, Copies, Kernels, Rule, Sources};
 use super::{FlashUnit, Stop, Surroundings};
-use crate::card::{Card, CardPath, write_small};
-use crate::config::{self, Key, SafetyBackup, WhenImagesFail};
+use crate::card::{Card, CardPath};
+use crate::config::{Key, SafetyBackup, WhenImagesFail};
 use crate::detect::Camera;
-use crate::event::{Event, Operation, Outcome, Phase, Problem, Reporter, Step, in_step};
+use crate::event::{Event, Operation, Outcome, Phase, Problem, Reporter};
 use crate::execute::safety::safety_copy;
-use crate::execute::{
-    BlockMap, BlockPlan, Expected, Rewrite, Stopped, Tools, check, compare, rewrite,
-};
+use crate::execute::{BlockMap, BlockPlan, Rewrite, Stopped, Tools, compare, rewrite};
 use crate::flash::Flash;
 use crate::image::check::Content;
 use crate::journal::{
@@ -148,6 +147,8 @@ fn commit(
         operation: ready.plan.operation.into(),
         from: ready.plan.from.clone(),
         to: ready.plan.to.clone(),
+        layout: ready.plan.layout.clone(),
+        model: camera.facts.model.clone(),
         soc: camera.facts.soc.clone(),
         group: camera.facts.group.clone(),
         chip_size: camera.chip.size.get(),
@@ -323,6 +324,7 @@ fn back_plan(
     };
     Ok(RewritePlan {
         to: plan.from.clone(),
+        layout: None,
         images: vec![Image {
             path: CardPath::root().join(&safety.path),
             size: chip,
@@ -553,16 +555,16 @@ impl KernelNames<'_> {
 }
 
 /// Puts the card in order when flash is whole: the configuration, then the journal, then the
-/// kernels. Whether the SD kernel is put away.
+/// kernels. What has become of those.
 pub(super) fn finish(
     operation: Option<Operation>,
     outcome: Outcome,
-    names: &[String],
+    rule: &Rule,
     journal: Journal,
     kernel_copies: &[String],
     card: &mut dyn Card,
     reporter: &mut dyn Reporter,
-) -> (Outcome, kernels::Kernels) {
+) -> (Outcome, Kernels) {
     let mut problems = Vec::new();
     let is_new = matches!(outcome, Outcome::Success | Outcome::Incomplete);
     if operation == Some(Operation::SwitchFirmware) && is_new {
@@ -570,9 +572,10 @@ pub(super) fn finish(
     }
     problems.extend(journal::discard(journal, card).err());
     problems.extend(kernels::remove_copies(kernel_copies, card).err());
-    let kernels = kernels::put_away(card, names, reporter);
-    let left = *kernels.as_ref().unwrap_or(&kernels::Kernels::NoneFound);
-    problems.extend(kernels.err());
+    let left = kernels::end(rule, card, reporter).unwrap_or_else(|problem| {
+        problems.push(problem);
+        Kernels::NoneFound
+    });
     let all_done = problems.is_empty();
     for problem in problems {
         reporter.report(&Event::Failed(problem));
@@ -581,22 +584,4 @@ pub(super) fn finish(
         Outcome::Success if !all_done => (Outcome::Incomplete, left),
         outcome => (outcome, left),
     }
-}
-
-/// Sets an option in `general.conf` to "no"; every other byte stays.
-fn switch_off(key: Key, card: &mut dyn Card, reporter: &mut dyn Reporter) -> Result<(), Problem> {
-    let path = CardPath::general_conf();
-    let step = Step::EditConfig { key: key.name() };
-    in_step(reporter, step, |reporter| {
-        let bytes = card
-            .read(&path, config::LIMIT)
-            .map_err(|error| error.into_problem(card))?;
-        let edited = match config::set_no(&bytes.unwrap_or_default(), key) {
-            // An interrupted run has done it already.
-            Err(config::NotEdited::NotOn) => return Ok(()),
-            edited => edited.map_err(|why| why.into_problem(path.as_str(), key))?,
-        };
-        write_small(card, &path, &edited).map_err(|error| error.into_problem(card))?;
-        check(card, &path, &Expected::of(&edited), reporter)
-    })
 }

@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod afterwards;
 mod by_hand;
 mod cases;
 mod chance;

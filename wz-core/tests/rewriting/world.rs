@@ -13,9 +13,12 @@ use wz_core::detect::FlashDevice;
 use wz_core::event::{Event, Outcome, Problem, Reporter};
 use wz_core::flash::{FileSystem, FileSystems, Flash, Geometry, SimNor};
 use wz_core::image::sha256sum::Digest;
-use wz_core::image::uimage::{self, Arch, Compression, Header, Kind, Os};
+use wz_core::image::uimage::{self, Arch, Compression, Header, Kind, Os, Uimage};
 use wz_core::report::Record;
-use wz_core::run::{ChipEvidence, Ended, FlashUnit, Next, Surroundings, Visit, run, run_by_hand};
+use wz_core::run::{
+    ChipEvidence, Ended, FlashUnit, Next, ScriptCall, ScriptFacts, Surroundings, Visit, run,
+    run_by_hand,
+};
 use wz_core::sim::{Power, Trace};
 use wz_core::units::{Offset, Region, Size};
 
@@ -192,6 +195,11 @@ pub fn sd_kernel() -> &'static [u8] {
     KERNEL.get_or_init(|| uimage::build(&header(), &noise(99, 3000)))
 }
 
+/// An SD kernel of the owner's, longer than the program's.
+pub fn other_kernel() -> Vec<u8> {
+    uimage::build(&header(), &noise(98, 5000))
+}
+
 /// What the owner has put on the card.
 #[derive(Clone, Debug, Default)]
 pub struct Files(BTreeMap<String, Vec<u8>>);
@@ -277,6 +285,8 @@ pub fn image_path(firmware: &str, part: &str) -> String {
 pub enum Booted {
     /// The program.
     SdKernel,
+    /// Another kernel under this name.
+    OtherKernel(&'static str),
     /// The firmware of this name, whole.
     Firmware(&'static str),
     /// A boot loader whose firmware is not whole.
@@ -300,6 +310,8 @@ pub struct Bench {
     pub meanwhile: fn(&mut SimCard),
     /// Whether it is told that somebody did that at a shell.
     pub visit: Visit,
+    /// What the custom script of this name does.
+    pub script: fn(&str, &mut SimCard) -> Result<(), Problem>,
 }
 
 pub fn geometry() -> Geometry {
@@ -315,6 +327,8 @@ pub struct Told {
     pub ended: Ended,
     pub events: Vec<Event>,
     pub result: serde_json::Value,
+    /// The custom scripts that were run, and what they got to know.
+    pub scripts: Vec<(String, ScriptFacts)>,
 }
 
 impl Told {
@@ -361,6 +375,8 @@ struct Clock {
     card: SimCard,
     meanwhile: fn(&mut SimCard),
     visit: Visit,
+    script: fn(&str, &mut SimCard) -> Result<(), Problem>,
+    scripts: Vec<(String, ScriptFacts)>,
 }
 
 impl Surroundings for Clock {
@@ -378,6 +394,13 @@ impl Surroundings for Clock {
         (self.meanwhile)(&mut self.card);
         self.visit
     }
+
+    fn run_script(&mut self, script: &ScriptCall<'_>, _: &mut dyn Reporter) -> Result<(), Problem> {
+        let (name, facts) = (script.name.to_string(), script.facts.clone());
+        let result = (self.script)(&name, &mut self.card);
+        self.scripts.push((name, facts));
+        result
+    }
 }
 
 impl Bench {
@@ -392,6 +415,7 @@ impl Bench {
             ticks: 0,
             meanwhile: |_| {},
             visit: Visit::Nobody,
+            script: |_, _| Ok(()),
         }
     }
 
@@ -431,6 +455,8 @@ impl Bench {
             card: self.card.clone(),
             meanwhile: self.meanwhile,
             visit: self.visit,
+            script: self.script,
+            scripts: Vec::new(),
         };
         let (card, flash, reporter) = (&mut card, Ok(unit), &mut reporter);
         let ended = match by_hand {
@@ -443,6 +469,7 @@ impl Bench {
             ended,
             events,
             result,
+            scripts: clock.scripts,
         }
     }
 
@@ -466,6 +493,7 @@ impl Bench {
             ticks: self.ticks,
             meanwhile: self.meanwhile,
             visit: self.visit,
+            script: self.script,
         }
     }
 
@@ -532,12 +560,18 @@ impl Bench {
         let Some(uboot) = known.iter().find(|firmware| has("boot", firmware)) else {
             return Booted::Bricked;
         };
-        let names: &[&str] = match uboot.name {
+        let names: &[&'static str] = match uboot.name {
             "alpha" => &["alpha_kernel"],
             _ => &["beta_kernel", "alpha_kernel"],
         };
-        if names.iter().any(|name| self.has_kernel(name)) {
-            return Booted::SdKernel;
+        for name in names {
+            match self.file(name) {
+                Some(file) if file == sd_kernel() => return Booted::SdKernel,
+                Some(file) if Uimage::parse_file(&file).is_ok() => {
+                    return Booted::OtherKernel(name);
+                }
+                _ => {}
+            }
         }
         let parts: &[&str] = match uboot.name {
             "alpha" => &["kernel", "rootfs"],

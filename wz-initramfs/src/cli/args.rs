@@ -199,12 +199,8 @@ fn partition(parser: &mut lexopt::Parser) -> Result<Command, lexopt::Error> {
             name: text(parser, "a partition")?,
             file: file(parser)?,
         },
-        "erase" => {
-            let wishes = vec![wish(text(parser, "a partition")?, Wanted::Blank)];
-            nothing_more(parser)?;
-            let order = Order::Rewrite(Rewrite::Partitions(wishes));
-            return Ok(Command::Order(order));
-        }
+        "erase" => return made_anew(Wanted::Blank, parser),
+        "format" => return made_anew(Wanted::EmptyFileSystem, parser),
         "archive" => PartitionCommand::Archive {
             name: text(parser, "a partition")?,
             file: file(parser)?,
@@ -217,6 +213,12 @@ fn partition(parser: &mut lexopt::Parser) -> Result<Command, lexopt::Error> {
     };
     nothing_more(parser)?;
     Ok(Command::Partition(command))
+}
+
+fn made_anew(content: Wanted, parser: &mut lexopt::Parser) -> Result<Command, lexopt::Error> {
+    let wishes = vec![wish(text(parser, "a partition")?, content)];
+    nothing_more(parser)?;
+    Ok(Command::Order(Order::Rewrite(Rewrite::Partitions(wishes))))
 }
 
 fn which(parser: &mut lexopt::Parser) -> Result<Which, lexopt::Error> {
@@ -309,6 +311,7 @@ mod tests {
     )]
     #[case("partition release", Command::Partition(PartitionCommand::Release))]
     #[case("partition erase cfg", rewrites(&[("cfg", Wanted::Blank)]))]
+    #[case("partition format cfg", rewrites(&[("cfg", Wanted::EmptyFileSystem)]))]
     #[case("partition write cfg /tmp/a.bin", Command::Partition(PartitionCommand::Write {
         name: "cfg".to_owned(), file: "/tmp/a.bin".into() }))]
     #[case("partition extract /tmp/a.tar.gz cfg", Command::Partition(PartitionCommand::Extract {

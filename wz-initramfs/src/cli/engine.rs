@@ -1,5 +1,6 @@
 //! Commands that are runs: planned, journaled, reported like any other.
 
+use std::env;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,26 +8,37 @@ use std::time::Duration;
 use wz_core::config::{Order, Rewrite, Wanted, Wish};
 use wz_core::event::{Event, Outcome, Problem, Reporter};
 use wz_core::flash::FileSystems;
-use wz_core::run::{Surroundings, Visit, preview, run_by_hand, take_in};
+use wz_core::run::{ScriptCall, Surroundings, Visit, preview, run_by_hand, take_in};
 use wz_core::units::Size;
 
 use super::session::Session;
 use super::{Done, NotDone};
+use crate::descendants::Oversight;
+use crate::lock::Lock;
 use crate::logs::Earlier;
-use crate::memory;
 use crate::reporters::{Reporters, since_power_on};
+use crate::root::Root;
+use crate::sdcard::MOUNT_POINT;
 use crate::watchdog::Watchdog;
+use crate::{memory, scripts};
+
+/// Scripts find this in their environment.
+const IN_A_SCRIPT: &str = "wz_work";
 
 /// Shows what a run would do. Neither flash nor card change, not even the logs.
 pub fn plan(session: &mut Session) -> Done {
     // The run that the shell belongs to feeds it.
     let watchdog = Watchdog::none();
     let mut reporters = Reporters::new(&watchdog);
+    let mut shell = Shell {
+        root: &session.root,
+        lock: &mut session.lock,
+    };
     let outcome = preview(
         &mut session.card,
         Ok(session.flash.unit()),
         &session.chip,
-        &mut Shell,
+        &mut shell,
         &mut reporters,
     );
     done(outcome)
@@ -37,16 +49,27 @@ pub fn run(session: &mut Session, order: Option<&Order>) -> Done {
     session.flash.mounts().take_back_all()?;
     let watchdog = Watchdog::none();
     let mut reporters = Reporters::new(&watchdog);
-    reporters.open_logs(&session.card_folder(), Earlier::Keep);
+    let is_in_a_script = env::var_os(IN_A_SCRIPT).is_some();
+    match (is_in_a_script, order) {
+        // It would run the script again.
+        (true, None) => return Err(NotDone::from(Problem::RunInScript {})),
+        // Who runs the script logs what it says.
+        (true, Some(_)) => {}
+        (false, _) => reporters.open_logs(&session.card_folder(), Earlier::Keep),
+    }
     reporters.report(&Event::Started {
         version: env!("CARGO_PKG_VERSION"),
     });
+    let mut shell = Shell {
+        root: &session.root,
+        lock: &mut session.lock,
+    };
     let ended = run_by_hand(
         order,
         &mut session.card,
         Ok(session.flash.unit()),
         &session.chip,
-        &mut Shell,
+        &mut shell,
         &mut reporters,
     );
     reporters.close_logs();
@@ -105,9 +128,12 @@ fn copy(session: &mut Session, from: &Path) -> Result<String, Problem> {
 }
 
 /// A shell, for a run that was begun in one.
-struct Shell;
+struct Shell<'a> {
+    root: &'a Root,
+    lock: &'a mut Option<Lock>,
+}
 
-impl Surroundings for Shell {
+impl Surroundings for Shell<'_> {
     fn since_power_on(&self) -> Duration {
         since_power_on()
     }
@@ -120,5 +146,18 @@ impl Surroundings for Shell {
 
     fn before_operations(&mut self, _: &mut dyn FileSystems) -> Visit {
         Visit::Nobody
+    }
+
+    fn run_script(
+        &mut self,
+        script: &ScriptCall<'_>,
+        reporter: &mut dyn Reporter,
+    ) -> Result<(), Problem> {
+        drop(self.lock.take());
+        let _oversight = Oversight::begin();
+        let card = self.root.join(MOUNT_POINT);
+        let ended = scripts::run_call(&card, script, &|| {}, reporter);
+        *self.lock = Some(Lock::take(self.root)?);
+        ended
     }
 }

@@ -20,7 +20,8 @@ pub struct Session {
     pub card: DirCard<LinuxPlatform>,
     pub flash: Flash,
     pub chip: ChipEvidence,
-    _lock: Lock,
+    /// Kept from all but the scripts of its own run.
+    pub lock: Option<Lock>,
 }
 
 impl Session {
@@ -40,7 +41,7 @@ impl Session {
             flash: Flash::find(&root)?,
             chip: soc::evidence(&root),
             root,
-            _lock: lock,
+            lock: Some(lock),
         })
     }
 

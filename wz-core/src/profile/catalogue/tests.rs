@@ -177,6 +177,17 @@ fn each_t20_firmware_boots_kernels_for_a_t20() {
     }
 }
 
+/// U-Boot 2026.x has no command for it.
+#[rstest]
+fn a_layout_of_2026_boots_no_sd_kernel(#[values("t20", "t31")] soc: &str) {
+    let catalogue = Catalogue::builtin();
+    let thingino = catalogue.firmware(soc, "thingino").unwrap();
+    let boots_none = |layout: &str| thingino.sd_kernels_of(Some(layout)).is_empty();
+    assert!(boots_none("2026-06") && boots_none("2026-08"));
+    assert!(!boots_none("2024") && !boots_none("2025"));
+    assert_eq!(thingino.sd_kernels_of(None), thingino.sd_kernels);
+}
+
 #[test]
 fn all_sd_kernels_are_known_even_if_the_soc_is_not() {
     let catalogue = Catalogue::builtin();

@@ -88,6 +88,7 @@ fn a_mistake_in_a_firmware_is_found(#[case] old: &str, #[case] new: &str, #[case
 #[case::layout_twice("name = \"2025\"", "name = \"2024\"", &["WZ-0412"])]
 #[case::same_evidence("size = \"32K\" }", "size = \"64K\" }", &["WZ-0424"])]
 #[case::evidence_that_contains_the_other("kernel_at = \"0x80000\"", "kernel_at = \"0x50000\"", &["WZ-0424"])]
+#[case::kernel_of_a_layout_only("sd_kernels = []", "sd_kernels = [\"other_kernel\"]", &["WZ-0426"])]
 #[case::variable_in_no_partition("{ partition = \"env\"", "{ partition = \"environment\"", &["WZ-0426"])]
 fn a_mistake_among_layouts_is_found(#[case] old: &str, #[case] new: &str, #[case] wanted: &[&str]) {
     let wanted = wanted.iter().map(ToString::to_string).collect();
