@@ -176,13 +176,9 @@ impl Scene<'_, '_> {
         let began = self.surroundings.since_power_on();
         let told = operation.map(Event::OperationStarted);
         told.iter().for_each(|event| self.reporter.report(event));
-        let known = self.rule.names.clone();
         let names = KernelNames {
             firmwares: catalogue.firmwares(&soc.name),
-            sources: match self.start {
-                Start::PowerOn => Sources::Bootable,
-                Start::Shell => Sources::PutAway(&known),
-            },
+            sources: self.start.kernel_sources(&self.rule.names),
         };
         let mut desk = rewriting::Desk {
             flash,

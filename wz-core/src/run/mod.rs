@@ -171,6 +171,16 @@ impl From<Vec<Problem>> for Stop {
     }
 }
 
+impl Start {
+    /// Where copies of the SD kernel may come from, whose names are these.
+    fn kernel_sources(self, names: &[String]) -> Sources<'_> {
+        match self {
+            Self::PowerOn => Sources::Bootable,
+            Self::Shell => Sources::PutAway(names),
+        }
+    }
+}
+
 /// The machine, as far as it is there, and who is told.
 struct Scene<'a, 'b> {
     start: Start,
@@ -432,7 +442,7 @@ impl Scene<'_, '_> {
             soc,
             camera: &camera,
             program,
-            kernel_sources: self.kernel_sources(),
+            kernel_sources: self.start.kernel_sources(&self.rule.names),
         };
         let prepared = prepare::prepare(context, flash, self.card, self.reporter)?;
         self.end_phase(Phase::Plan, began);
@@ -471,14 +481,6 @@ impl Scene<'_, '_> {
             self.reporter.report(&Event::Failed(problem));
         }
         Ok(outcome)
-    }
-
-    /// Where copies of the SD kernel may come from.
-    fn kernel_sources(&self) -> Sources<'_> {
-        match self.start {
-            Start::PowerOn => Sources::Bootable,
-            Start::Shell => Sources::PutAway(&self.rule.names),
-        }
     }
 
     fn end_phase(&mut self, phase: Phase, began: Duration) {
