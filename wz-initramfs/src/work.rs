@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use wz_core::card::DirCard;
+use wz_core::card::{CardPath, DirCard};
 use wz_core::event::{Event, Outcome, Phase, Problem, Reporter};
 use wz_core::run::{Ended, Next, ScriptCall, Surroundings};
 use wz_core::units::Size;
@@ -17,7 +17,7 @@ use crate::reporters::{Reporters, since_power_on};
 use crate::sdcard::{CARD_WAIT, MOUNT_POINT, Slot, Volume};
 use crate::uncached::LinuxPlatform;
 use crate::watchdog::Watchdog;
-use crate::{command_line, console, kernel_log, memory, panics, results, scripts, soc};
+use crate::{command_line, console, kernel_log, memory, mtd, panics, results, scripts, soc};
 
 /// How often it is looked for.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -174,6 +174,30 @@ impl Surroundings for Desk<'_> {
 
     fn before_operations(&mut self) {
         self.open_shell_if_asked();
+    }
+
+    fn ask_script(
+        &mut self,
+        script: &CardPath,
+        camera: (&str, &str),
+        reporter: &mut dyn Reporter,
+    ) -> Result<String, Problem> {
+        let _oversight = Oversight::begin();
+        let devices = mtd::devices(Path::new("/sys"));
+        let chip = mtd::find_chip(&devices)?;
+        let flash = fs::File::open(chip.path()).map_err(|error| Problem::SystemFailed {
+            doing: "open the flash chip".to_owned(),
+            reason: error.to_string(),
+        })?;
+        let card = Path::new(MOUNT_POINT);
+        scripts::ask(
+            card,
+            script,
+            camera,
+            flash,
+            &|| self.watchdog.feed(),
+            reporter,
+        )
     }
 
     fn run_script(
