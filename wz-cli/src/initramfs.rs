@@ -13,7 +13,7 @@ const BUSYBOX: &str = "bin/busybox";
 const FOLDERS: &[&str] = &["bin", "dev", "etc", "mnt", "proc", "sdcard", "sys", "tmp"];
 
 /// The names that `/init` goes by besides its own.
-const PROGRAMS: &[&str] = &["fw_printenv", "fw_setenv"];
+const PROGRAMS: &[&str] = &["fw_printenv", "fw_setenv", "wz"];
 
 /// What a person at the serial console, or a custom script, expects to find.
 const APPLETS: &[&str] = &[
@@ -363,6 +363,7 @@ mod tests {
     #[case("init", 0o100_755, 1, (0, 0), "program")]
     #[case("bin/busybox", 0o100_755, 1, (0, 0), "box")]
     #[case("bin/ash", 0o120_777, 1, (0, 0), "busybox")]
+    #[case("bin/wz", 0o120_777, 1, (0, 0), "/init")]
     #[case("bin/fw_printenv", 0o120_777, 1, (0, 0), "/init")]
     #[case("bin/fw_setenv", 0o120_777, 1, (0, 0), "/init")]
     #[case("dev/console", 0o020_600, 1, (5, 1), "")]

@@ -75,6 +75,8 @@ pub struct CameraPartition {
     pub name: String,
     /// Its place in flash.
     pub region: Region,
+    /// What is in it.
+    pub format: Format,
     /// What it is formatted as, if its files are the owner's and get packed.
     pub user_files: Option<FileSystem>,
     /// What has to be in there.
@@ -85,6 +87,13 @@ impl Camera {
     /// The firmware's name in paths.
     pub fn firmware_name(&self) -> &str {
         self.facts.firmware.as_deref().unwrap_or("unknown")
+    }
+
+    /// The partition of this name.
+    pub fn partition(&self, name: &str) -> Option<&CameraPartition> {
+        self.partitions
+            .iter()
+            .find(|partition| partition.name == name)
     }
 
     /// Why its boot partition may not be written, if it may not.
@@ -311,13 +320,15 @@ fn partitions(layout: &Layout) -> Vec<CameraPartition> {
     let partition = |partition: &Partition| CameraPartition {
         name: partition.name.clone(),
         region: partition.region,
+        format: partition.format,
         user_files: file_system(partition.format).filter(|_| partition.user_data),
         content: partition.content(),
     };
     layout.partitions().iter().map(partition).collect()
 }
 
-fn file_system(format: Format) -> Option<FileSystem> {
+/// What the kernel can mount of it.
+pub fn file_system(format: Format) -> Option<FileSystem> {
     match format {
         Format::Raw | Format::Uimage | Format::Bundle => None,
         Format::Jffs2 => Some(FileSystem::Jffs2),

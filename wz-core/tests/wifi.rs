@@ -19,7 +19,7 @@ use wz_core::event::{Event, Outcome, Problem, Reporter};
 use wz_core::flash::{FileSystem, FileSystems, Geometry, SimNor};
 use wz_core::image::environment::Environment;
 use wz_core::report::{Console, Log, Record};
-use wz_core::run::{ChipEvidence, Ended, FlashUnit, ScriptCall, Surroundings, run};
+use wz_core::run::{ChipEvidence, Ended, FlashUnit, ScriptCall, Surroundings, Visit, run};
 use wz_core::sim::{Cut, Power};
 use wz_core::units::{Offset, Region, Size};
 
@@ -61,7 +61,9 @@ impl Surroundings for Desk {
 
     fn keep_alive(&self) {}
 
-    fn before_operations(&mut self) {}
+    fn before_operations(&mut self, _: &mut dyn FileSystems) -> Visit {
+        Visit::Nobody
+    }
 
     fn run_script(&mut self, _: &ScriptCall<'_>, _: &mut dyn Reporter) -> Result<(), Problem> {
         panic!("no script was asked for")

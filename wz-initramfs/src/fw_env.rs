@@ -2,22 +2,19 @@
 //! the chip and the card are opened anew.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
 use std::process::ExitCode;
 
-use nix::fcntl::{Flock, FlockArg};
 use wz_core::card::DirCard;
 use wz_core::fw_env::{self, Arguments, Command, Output, Program, Source};
 
+use crate::lock::Lock;
 use crate::mtd::{self, MtdChip};
+use crate::root::Root;
 use crate::sdcard::{self, MOUNT_POINT};
 use crate::uncached::LinuxPlatform;
-
-/// One of them at a time.
-const LOCK: &str = "/tmp/fw_env.lock";
 
 /// Does what the arguments, without the program's own name, ask for.
 pub fn run(program: Program, arguments: impl Iterator<Item = OsString>) -> ExitCode {
@@ -49,28 +46,27 @@ fn carry_out(Arguments { command, notes }: Arguments) -> Result<Output, Output> 
 }
 
 fn set(edits: &[(Vec<u8>, Vec<u8>)]) -> Result<Output, Output> {
-    if !sdcard::is_mounted() {
+    if !sdcard::is_mounted(&Root::of_the_camera()) {
         return Err(Output::failed(format!(
             "## Error: there is no card at {MOUNT_POINT}; it holds the old environment until the new one is read back"
         )));
     }
     let _lock = lock()?;
-    let mut card = DirCard::new(MOUNT_POINT, LinuxPlatform::camera());
+    let mut card = DirCard::new(MOUNT_POINT, LinuxPlatform::of(&Root::of_the_camera()));
     Ok(fw_env::set(edits, &mut chip()?, &mut card))
 }
 
 fn chip() -> Result<MtdChip, Output> {
-    let devices = mtd::devices(Path::new("/sys"));
+    let root = Root::of_the_camera();
+    let devices = mtd::devices(&root.sysfs());
     mtd::find_chip(&devices)
-        .and_then(MtdChip::open)
+        .and_then(|device| MtdChip::open(&root, device))
         .map_err(|problem| Output::refused(&problem))
 }
 
-/// Held as long as the value lives.
-fn lock() -> Result<Flock<File>, Output> {
-    let failed = |error: io::Error| Output::failed(format!("Error locking file {LOCK}: {error}"));
-    let file = File::create(LOCK).map_err(failed)?;
-    Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| failed(errno.into()))
+/// One of them at a time, and none while another program works on flash.
+fn lock() -> Result<Lock, Output> {
+    Lock::wait_for(&Root::of_the_camera()).map_err(|problem| Output::refused(&problem))
 }
 
 fn script(source: Source) -> Result<Vec<u8>, Output> {

@@ -1,14 +1,19 @@
-//! PID 1 on the camera, and the work that it supervises: two processes from one program.
+//! PID 1 on the camera, the work that it supervises, and the commands at its shell: one program under
+//! several names.
 
 mod aftermath;
 mod basics;
 mod boot_sector;
+mod cli;
 mod command_line;
 mod console;
 mod descendants;
+mod file_chip;
 mod flash;
 mod fw_env;
 mod kernel_log;
+mod lock;
+mod login;
 mod logs;
 mod memory;
 mod mounts;
@@ -17,6 +22,7 @@ mod panics;
 mod power;
 mod reporters;
 mod results;
+mod root;
 mod scripts;
 mod sdcard;
 mod soc;
@@ -39,12 +45,15 @@ fn main() -> ExitCode {
         supervisor::run();
     }
     let mut arguments = env::args_os();
-    if let Some(program) = name_of(arguments.next())
-        .as_deref()
-        .and_then(Program::named)
-    {
-        return fw_env::run(program, arguments);
+    let name = name_of(arguments.next()).unwrap_or_default();
+    match (name.as_str(), Program::named(&name)) {
+        (_, Some(program)) => fw_env::run(program, arguments),
+        ("wz", None) => cli::run(arguments),
+        _ => init(),
     }
+}
+
+fn init() -> ExitCode {
     if !is_supervised() {
         eprintln!("This is the first program of a camera's SD kernel; it does nothing elsewhere.");
         return ExitCode::FAILURE;
@@ -55,7 +64,10 @@ fn main() -> ExitCode {
         Some(console::SHELL_ARGUMENT) => {
             console::print(&format!("There is no shell: {}", console::become_shell()));
         }
-        _ => return ExitCode::FAILURE,
+        _ => {
+            eprintln!("{}", login::BY_HAND);
+            return ExitCode::FAILURE;
+        }
     }
     ExitCode::SUCCESS
 }

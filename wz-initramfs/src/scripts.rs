@@ -32,7 +32,9 @@ use wz_core::script::{
 };
 
 use crate::descendants::Descendants;
-use crate::sys;
+use crate::root::Root;
+use crate::sdcard::MOUNT_POINT;
+use crate::{mtd, sys};
 
 /// What scripts find in place.
 const PRELUDE: &str = include_str!("../prelude.sh");
@@ -110,10 +112,9 @@ const ANSWER_TIME_LIMIT: Duration = Duration::from_secs(10);
 /// # Errors
 /// See [`wz_core::run::Surroundings::ask_script`].
 pub fn ask(
-    card: &Path,
+    root: &Root,
     place: &CardPath,
     (soc, chip): (&str, &str),
-    flash: fs::File,
     keep_alive: &dyn Fn(),
     reporter: &mut dyn Reporter,
 ) -> Result<String, Problem> {
@@ -122,8 +123,12 @@ pub fn ask(
         script: script.clone(),
         reason,
     };
+    let card = root.join(MOUNT_POINT);
     let content = read(&card.join(place.as_str())).map_err(|error| unusable(error.to_string()))?;
     check_script(&script, &content).map_err(|problem| unusable(problem.what()))?;
+    let devices = mtd::devices(&root.sysfs());
+    let flash = mtd::find_chip(&devices)?.path(root);
+    let flash = fs::File::open(flash).map_err(|error| unusable(error.to_string()))?;
     let job = Job {
         name: &script,
         content: &content,
@@ -131,7 +136,7 @@ pub fn ask(
         time_limit: ANSWER_TIME_LIMIT,
         secrets: Secrets::default(),
     };
-    let asked = Stage::camera(card).ask(&job, flash, Some(NOBODY), keep_alive, reporter);
+    let asked = Stage::camera(&card).ask(&job, flash, Some(NOBODY), keep_alive, reporter);
     asked.map_err(|problem| Problem::ProfileScriptFailed {
         script: place.to_string(),
         reason: problem.what(),

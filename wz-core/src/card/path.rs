@@ -32,6 +32,11 @@ impl CardPath {
         Self::program().join("restore")
     }
 
+    /// Copies of images that a command was given, for as long as its run is not over.
+    pub fn given_images() -> Self {
+        Self::program().join("given")
+    }
+
     /// How far a run that writes flash has got.
     pub fn journal() -> Self {
         Self::program().join("journal.bin")

@@ -15,7 +15,9 @@ mod findings;
 mod general;
 mod keys;
 mod line;
+mod listing;
 mod nearest;
+mod order;
 mod parse;
 mod reader;
 mod request;
@@ -31,11 +33,13 @@ use crate::event::{Problem, Spot};
 use crate::units::Size;
 
 pub use edit::{NotEdited, set_no};
-pub use general::{GeneralConf, read_general};
+pub use general::{GeneralConf, is_on, read_general};
 pub use keys::Key;
+pub use listing::listing;
+pub use order::{Order, ordered};
 pub use request::{
-    Afterwards, Mode, NextStart, Request, Rewrite, SafetyBackup, SecondaryBackup, SwitchScope,
-    WhenImagesFail, request,
+    Afterwards, Mode, NextStart, Request, Rewrite, SafetyBackup, SecondaryBackup, SwitchScope, Wanted,
+    WhenImagesFail, WifiSetup, Wish, request,
 };
 pub use restore::{RestoreChoice, RestoreConf, choose, read_restore};
 pub use shown::{HIDDEN, is_invisible, looks_secret, shown};

@@ -32,6 +32,8 @@ pub enum SecondaryBackup {
 pub enum Rewrite {
     /// Partitions of the installed firmware; `restore/<firmware>.conf` says which.
     Restore,
+    /// These partitions of the installed firmware.
+    Partitions(Vec<Wish>),
     /// All that another firmware needs.
     Switch {
         /// The other firmware.
@@ -39,6 +41,28 @@ pub enum Rewrite {
         /// How much of it.
         scope: SwitchScope,
     },
+}
+
+/// A partition and what is to stand in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// The partition's name.
+    pub partition: String,
+    /// What is to stand in it.
+    pub content: Wanted,
+}
+
+/// What is to stand in a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Its image in `restore/<firmware>/`.
+    Image,
+    /// The file at this path on the card, whatever it is called.
+    File(String),
+    /// Nothing: it is erased.
+    Blank,
+    /// An empty file system of the partition's own format.
+    EmptyFileSystem,
 }
 
 /// How much of a firmware Switch writes.
@@ -97,6 +121,15 @@ pub enum NextStart {
     ProgramKept,
 }
 
+/// What becomes of the firmware's Wi-Fi when the operations are over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WifiSetup {
+    /// It is set up as its file on the card says.
+    AsTheFileSays,
+    /// It is left alone.
+    LeftAlone,
+}
+
 /// What the owner asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
@@ -112,6 +145,8 @@ pub struct Request {
     pub safety_backup: SafetyBackup,
     /// What becomes of an interrupted rewrite that cannot be finished.
     pub when_images_fail: WhenImagesFail,
+    /// What becomes of Wi-Fi.
+    pub wifi: WifiSetup,
     /// What follows all that.
     pub afterwards: Afterwards,
     /// The hidden option for the boot partition, for [`choose`](super::choose).
@@ -144,7 +179,7 @@ impl Rewrite {
     /// The operation that does it.
     pub const fn operation(&self) -> Operation {
         match self {
-            Self::Restore => Operation::Restore,
+            Self::Restore | Self::Partitions(_) => Operation::Restore,
             Self::Switch { .. } => Operation::SwitchFirmware,
         }
     }
@@ -171,7 +206,7 @@ pub fn request(file: &str, conf: &GeneralConf) -> Result<Reading<Request>, Vec<P
     })
 }
 
-fn requested(conf: &GeneralConf, rewrite: Option<Rewrite>) -> Request {
+pub(super) fn requested(conf: &GeneralConf, rewrite: Option<Rewrite>) -> Request {
     let name = |option: &Option<Given<Name>>| option.as_ref().map(|given| given.value.clone());
     Request {
         operations: operations(conf, rewrite.as_ref()),
@@ -196,6 +231,7 @@ fn requested(conf: &GeneralConf, rewrite: Option<Rewrite>) -> Request {
         } else {
             WhenImagesFail::RollBack
         },
+        wifi: WifiSetup::AsTheFileSays,
         afterwards: Afterwards {
             scripts: scripts(conf),
             script_time_limit: script_time_limit(conf),
@@ -264,7 +300,7 @@ fn rewrite(conf: &GeneralConf, refusals: &mut Vec<Problem>) -> Option<Rewrite> {
     })
 }
 
-fn remarks(file: &str, conf: &GeneralConf, request: &Request) -> Vec<Problem> {
+pub(super) fn remarks(file: &str, conf: &GeneralConf, request: &Request) -> Vec<Problem> {
     let mut remarks = Vec::new();
     if let Some(at) = asked(&conf.enable_audio) {
         remarks.push(Problem::ConfigNoSound { at });
@@ -356,6 +392,7 @@ mod tests {
             rewrite: None,
             safety_backup: SafetyBackup::Make,
             when_images_fail: WhenImagesFail::RollBack,
+            wifi: WifiSetup::AsTheFileSays,
             afterwards: Afterwards {
                 scripts: Vec::new(),
                 script_time_limit: SCRIPT_TIME_LIMIT,

@@ -1029,6 +1029,87 @@ problems! {
     SystemFailed = 903 { doing: String, reason: String }
         "Could not {doing}: {reason}"
         => "Run again; if it stays, report it with wz_flash-helper/initramfs.log.";
+
+    /// A command at the shell would begin something beside a run that has to be finished first.
+    RunOpen = 920 {}
+        "A run that writes flash was interrupted and is not finished, so nothing else is begun"
+        => "Type \"wz run\", or leave the shell: it goes on. Leave the SD kernel on the card until it is done.";
+
+    /// What was planned before a shell was open may not fit flash and card any more.
+    PlannedAnew = 921 {}
+        "A shell was open, so configuration, journal and plan are read anew"
+        => "Nothing: the run begins again with what is on the card now.";
+
+    /// Two programs must not work on flash at once.
+    FlashBusy = 922 {}
+        "Another program of wz_flash-helper is working on flash"
+        => "Wait until it is done, then try again.";
+
+    /// By hand, a partition is written or erased alone; a camera whose boot partition does not fit the rest
+    /// does not start any more.
+    BootByHand = 923 { partition: String }
+        "\"{partition}\" is the boot partition, and no command writes it alone"
+        => "To replace the firmware, type wz switch; to restore this one's boot partition, see docs/config.md.";
+
+    /// A command needs the card.
+    CardNotMounted = 924 { folder: String }
+        "No card is mounted at \"{folder}\""
+        => "Put the card in and type: mount -t vfat /dev/mmcblk0p1 {folder}";
+
+    /// The installed firmware has no partition of this name.
+    PartitionUnknown = 925 { name: String, known: String }
+        "\"{name}\" is no partition of this camera; there are: {known}"
+        => "Correct the name; \"wz partition list\" shows them all.";
+
+    /// There are no files in such a partition, or none that could be changed.
+    PartitionWithoutFiles = 926 { partition: String, format: String }
+        "\"{partition}\" is {format}: there are no files in it that could be packed or changed one by one"
+        => "Write the whole partition instead: wz partition write.";
+
+    /// A program holds a partition that was made a device of its own.
+    PartitionInUse = 927 { device: String, reason: String }
+        "The partition at {device} is still in use: {reason}"
+        => "Unmount it (\"mount\" shows what is mounted), then try again.";
+
+    /// The kernel does not make a device of a partition.
+    PartitionNotShown = 928 { partition: String, reason: String }
+        "The kernel makes no device of \"{partition}\": {reason}"
+        => "Type \"wz partition release\" first: cameras' kernels (Linux 3.10) take one partition at a time.";
+
+    /// A file that a command names.
+    FileFailed = 929 { doing: String, file: String, reason: String }
+        "Could not {doing} \"{file}\": {reason}"
+        => "Check the name of the file and the room there.";
+
+    /// An archive could write outside the partition, or holds what no partition should.
+    ArchiveRefused = 930 { file: String, entry: String, why: String }
+        "The archive \"{file}\" is not unpacked: \"{entry}\" {why}"
+        => "Make the archive anew from the files alone; nothing was written.";
+
+    /// The partition's file system took an archive's files and shows others.
+    ExtractDiffers = 931 { partition: String, entry: String, what: String }
+        "\"{entry}\" in \"{partition}\" is not as it is in the archive: {what}"
+        => "The partition is worn out, full or damaged: write an image of it, or restore it from a backup.";
+
+    /// An archive's files could not be written into a partition.
+    ExtractFailed = 932 { partition: String, reason: String }
+        "The archive could not be unpacked into \"{partition}\": {reason}"
+        => "The partition may hold a part of it. Make room in it, or restore it from a backup, and try again.";
+
+    /// Which of several layouts the next firmware will have is told by its images only.
+    LayoutUndecided = 933 { firmware: String, layouts: String }
+        "{firmware} has several layouts ({layouts}), and it is not known which one it will have"
+        => "Switch first: the partitions of the firmware that is installed are known then.";
+
+    /// A question about the next firmware, where there is none.
+    NextFirmwareUnknown = 934 { name: String, known: String }
+        "\"{name}\" is no firmware of this camera; there are: {known}"
+        => "Set next_firmware in general.conf.";
+
+    /// A script that asks for a run would be part of it again and again.
+    RunInScript = 935 {}
+        "A script cannot begin the run that it is part of"
+        => "Use wz backup, wz restore, wz switch or wz partition in it instead.";
 }
 
 impl fmt::Display for Problem {

@@ -11,7 +11,7 @@ mod rewrite;
 pub mod safety;
 mod verify;
 
-pub use backup::{BackupResult, backup};
+pub use backup::{BackupResult, backup, pack};
 pub use compare::{BlockMap, BlockPlan, compare};
 pub use rewrite::{Rewrite, Stopped, Tools, rewrite};
 pub use verify::{Expected, check};

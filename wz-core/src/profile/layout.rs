@@ -177,6 +177,18 @@ impl Partition {
 }
 
 impl Format {
+    /// Its name, as profiles have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::Uimage => "uimage",
+            Self::Bundle => "bundle",
+            Self::Jffs2 => "jffs2",
+            Self::Squashfs => "squashfs",
+            Self::Vfat => "vfat",
+        }
+    }
+
     /// The name that the kernel mounts it by, if it can be mounted.
     pub const fn file_system(self) -> Option<&'static str> {
         match self {
