@@ -195,13 +195,15 @@ impl Scene<'_, '_> {
         wanted: Option<&config::Afterwards>,
         catalogue: &Catalogue,
     ) -> Over {
-        if over.ended.outcome != Outcome::Success {
-            return over;
-        }
-        let Some(wanted) = wanted else {
-            self.reporter
-                .report(&Event::Remark(Problem::AfterwardsUnknown {}));
-            return over;
+        let is_new = matches!(over.ended.outcome, Outcome::Success | Outcome::Incomplete);
+        let wanted = match wanted {
+            Some(wanted) if over.ended.outcome == Outcome::Success => wanted,
+            None if is_new => {
+                let remark = Event::Remark(Problem::AfterwardsUnknown {});
+                self.reporter.report(&remark);
+                return over;
+            }
+            _ => return over,
         };
         let (Some(begun), Ok(chip)) = (begun, find_chip(catalogue, self.chip)) else {
             return over;

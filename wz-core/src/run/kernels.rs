@@ -354,27 +354,35 @@ fn stream(
     card.sync()
 }
 
-/// Removes copies that were made or begun, as far as they are there.
+/// Removes copies that were made or begun, as far as they are there and the same kernel is there under
+/// another name: without the original, which the owner may have renamed, a copy is the owner's kernel.
 ///
 /// # Errors
 /// The card's own.
 pub fn remove_copies(copies: &[String], card: &mut dyn Card) -> Result<(), Problem> {
-    let there = names_at_the_top(card)?;
-    let is_one = |entry: &str| is_one_of(entry, copies);
-    let (unfinished, there): (Vec<String>, Vec<String>) = there
-        .into_iter()
-        .partition(|entry| entry.strip_suffix(PARTIAL).is_some_and(is_one));
-    let (made, others): (Vec<&String>, Vec<&String>) = there.iter().partition(|name| is_one(name));
-    // Without the original, which the owner may have renamed, the last copy is the owner's kernel.
-    let mut kept = 1;
-    for name in others {
-        let path = CardPath::root().join(name);
-        if bootable(card, &path).is_ok_and(|header| header.is_some()) {
-            kept = 0;
+    let there = names_at_the_top(card)?.into_iter();
+    let begun = |name: &String| {
+        name.strip_suffix(PARTIAL)
+            .is_some_and(|n| is_one_of(n, copies))
+    };
+    let (begun, there): (Vec<String>, Vec<String>) = there.partition(begun);
+    let made = |name: &String| is_one_of(name, copies);
+    let (made, others): (Vec<String>, Vec<String>) = there.into_iter().partition(made);
+    let path = |name: &String| CardPath::root().join(name);
+    let mut superfluous: Vec<CardPath> = begun.iter().map(path).collect();
+    let mut kept: Vec<CheckedHeader> = Vec::new();
+    for file in others.iter().map(path) {
+        kept.extend(bootable(card, &file).ok().flatten());
+    }
+    for file in made.iter().map(path) {
+        let header = bootable(card, &file).map_err(|error| error.into_problem(card))?;
+        match header {
+            Some(header) if !kept.contains(&header) => kept.push(header),
+            _ => superfluous.push(file),
         }
     }
-    for name in unfinished.iter().chain(made.into_iter().skip(kept)) {
-        card.remove_file(&CardPath::root().join(name))
+    for file in superfluous {
+        card.remove_file(&file)
             .map_err(|error| error.into_problem(card))?;
     }
     card.sync().map_err(|error| error.into_problem(card))

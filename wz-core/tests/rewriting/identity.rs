@@ -129,8 +129,12 @@ fn a_camera_whose_model_is_not_known_gets_its_partitions_restored() {
     let told = bench.run();
     assert_eq!(told.ended.outcome, Outcome::Success, "{}", told.text());
     assert!(told.codes("remarks").contains(&"WZ-0455".to_owned()));
-    let with_boot = Files::new(&conf).with_restore(other_alpha(), &["kernel", "boot"]);
-    assert_eq!(refused(&nameless, &with_boot), ["WZ-0700"]);
+    let with_boot = |conf: &str| Files::new(conf).with_restore(other_alpha(), &["kernel", "boot"]);
+    assert_eq!(refused(&nameless, &with_boot(&conf)), ["WZ-0700"]);
+    let named = format!("{conf}manual_model=\"open\"\n");
+    let told = Bench::new(&nameless, &with_boot(&named)).run();
+    assert_eq!(told.ended.outcome, Outcome::Success, "{}", told.text());
+    assert_eq!(told.result["camera"]["model"], "open");
 }
 
 /// What of several things is wrong is told in one go.

@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod afterwards;
 mod cases;
 mod chance;
 mod defects;

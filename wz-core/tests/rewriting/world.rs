@@ -12,9 +12,11 @@ use wz_core::detect::FlashDevice;
 use wz_core::event::{Event, Outcome, Problem, Reporter};
 use wz_core::flash::{FileSystem, FileSystems, Flash, Geometry, SimNor};
 use wz_core::image::sha256sum::Digest;
-use wz_core::image::uimage::{self, Arch, Compression, Header, Kind, Os};
+use wz_core::image::uimage::{self, Arch, Compression, Header, Kind, Os, Uimage};
 use wz_core::report::Record;
-use wz_core::run::{ChipEvidence, Ended, FlashUnit, Next, ScriptCall, Surroundings, run};
+use wz_core::run::{
+    ChipEvidence, Ended, FlashUnit, Next, ScriptCall, ScriptFacts, Surroundings, run,
+};
 use wz_core::sim::{Power, Trace};
 use wz_core::units::{Offset, Region, Size};
 
@@ -191,6 +193,11 @@ pub fn sd_kernel() -> &'static [u8] {
     KERNEL.get_or_init(|| uimage::build(&header(), &noise(99, 3000)))
 }
 
+/// An SD kernel of the owner's, longer than the program's.
+pub fn other_kernel() -> Vec<u8> {
+    uimage::build(&header(), &noise(98, 5000))
+}
+
 /// What the owner has put on the card.
 #[derive(Clone, Debug, Default)]
 pub struct Files(BTreeMap<String, Vec<u8>>);
@@ -276,6 +283,8 @@ pub fn image_path(firmware: &str, part: &str) -> String {
 pub enum Booted {
     /// The program.
     SdKernel,
+    /// Another kernel under this name.
+    OtherKernel(&'static str),
     /// The firmware of this name, whole.
     Firmware(&'static str),
     /// A boot loader whose firmware is not whole.
@@ -297,6 +306,8 @@ pub struct Bench {
     pub ticks: u64,
     /// What happens to chip and card when all is verified and nothing has been done.
     pub meanwhile: fn(&mut SimCard),
+    /// What the custom script of this name does.
+    pub script: fn(&str, &mut SimCard) -> Result<(), Problem>,
 }
 
 pub fn geometry() -> Geometry {
@@ -312,6 +323,8 @@ pub struct Told {
     pub ended: Ended,
     pub events: Vec<Event>,
     pub result: serde_json::Value,
+    /// The custom scripts that were run, and what they got to know.
+    pub scripts: Vec<(String, ScriptFacts)>,
 }
 
 impl Told {
@@ -357,6 +370,8 @@ struct Clock {
     ticks: u64,
     card: SimCard,
     meanwhile: fn(&mut SimCard),
+    script: fn(&str, &mut SimCard) -> Result<(), Problem>,
+    scripts: Vec<(String, ScriptFacts)>,
 }
 
 impl Surroundings for Clock {
@@ -375,7 +390,10 @@ impl Surroundings for Clock {
     }
 
     fn run_script(&mut self, script: &ScriptCall<'_>, _: &mut dyn Reporter) -> Result<(), Problem> {
-        panic!("no test asks for {}", script.name);
+        let (name, facts) = (script.name.to_string(), script.facts.clone());
+        let result = (self.script)(&name, &mut self.card);
+        self.scripts.push((name, facts));
+        result
     }
 }
 
@@ -390,6 +408,7 @@ impl Bench {
             registers: None,
             ticks: 0,
             meanwhile: |_| {},
+            script: |_, _| Ok(()),
         }
     }
 
@@ -419,6 +438,8 @@ impl Bench {
             ticks: self.ticks,
             card: self.card.clone(),
             meanwhile: self.meanwhile,
+            script: self.script,
+            scripts: Vec::new(),
         };
         let ended = run(&mut card, Ok(unit), &chip, &mut clock, &mut reporter);
         let json = record.to_json().expect("JSON");
@@ -427,6 +448,7 @@ impl Bench {
             ended,
             events,
             result,
+            scripts: clock.scripts,
         }
     }
 
@@ -449,6 +471,7 @@ impl Bench {
             registers: self.registers,
             ticks: self.ticks,
             meanwhile: self.meanwhile,
+            script: self.script,
         }
     }
 
@@ -515,12 +538,18 @@ impl Bench {
         let Some(uboot) = known.iter().find(|firmware| has("boot", firmware)) else {
             return Booted::Bricked;
         };
-        let names: &[&str] = match uboot.name {
+        let names: &[&'static str] = match uboot.name {
             "alpha" => &["alpha_kernel"],
             _ => &["beta_kernel", "alpha_kernel"],
         };
-        if names.iter().any(|name| self.has_kernel(name)) {
-            return Booted::SdKernel;
+        for name in names {
+            match self.file(name) {
+                Some(file) if file == sd_kernel() => return Booted::SdKernel,
+                Some(file) if Uimage::parse_file(&file).is_ok() => {
+                    return Booted::OtherKernel(name);
+                }
+                _ => {}
+            }
         }
         let parts: &[&str] = match uboot.name {
             "alpha" => &["kernel", "rootfs"],
