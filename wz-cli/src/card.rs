@@ -207,7 +207,10 @@ mod tests {
             .replace("wifi_password=\"\"", "wifi_password=\"12345678\"")
             .replace("mac_address=\"\"", "mac_address=\"02:00:5e:10:20:30\"")
             .replace("timezone=\"\"", "timezone=\"Europe/Berlin\"");
-        let wifi = read_wifi("thingino.conf", filled.as_bytes()).unwrap().value.unwrap();
+        let wifi = read_wifi("thingino.conf", filled.as_bytes())
+            .unwrap()
+            .value
+            .unwrap();
         assert_eq!(wifi.ssid.reveal(), "home");
         assert_eq!(wifi.time_zone.as_deref(), Some("Europe/Berlin"));
     }

@@ -78,7 +78,10 @@ impl Bench {
 
     /// The environment that `mkenvimage` makes of a text, as the first copy.
     fn make(&self, text: &str) {
-        let (source, image) = (self.folder.path().join("env.txt"), self.folder.path().join("env.bin"));
+        let (source, image) = (
+            self.folder.path().join("env.txt"),
+            self.folder.path().join("env.bin"),
+        );
         fs::write(&source, text).unwrap();
         let size = self.length().to_string();
         let mut arguments = vec!["-s", &size, "-o", path(&image)];
@@ -168,7 +171,9 @@ fn expected() -> BTreeMap<String, String> {
 fn what_mkenvimage_makes_is_read(#[case] copies: usize, #[case] kib: usize) {
     let bench = Bench::new(copies, kib);
     // Of the other values its text files have signs of their own.
-    let lines = VARIABLES[..2].iter().map(|(name, value)| format!("{name}={value}\n"));
+    let lines = VARIABLES[..2]
+        .iter()
+        .map(|(name, value)| format!("{name}={value}\n"));
     bench.make(&lines.collect::<String>());
     let mut view = expected();
     view.retain(|name, _| ["bootcmd", "wlan_ssid"].contains(&name.as_str()));

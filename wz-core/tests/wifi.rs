@@ -103,7 +103,9 @@ const FILE_SYSTEM_AT: usize = 0x4_8000;
 
 impl Thingino {
     fn flash(self) -> Vec<u8> {
-        let mut flash: Vec<u8> = (0..16 << 20).map(|at: u32| (at >> 7) as u8 ^ at as u8).collect();
+        let mut flash: Vec<u8> = (0..16 << 20)
+            .map(|at: u32| (at >> 7) as u8 ^ at as u8)
+            .collect();
         let name = b"Thingino U-Boot for Ingenic T31X";
         flash[..4].copy_from_slice(&[6, 5, 4, 3]);
         flash[0x1000..0x1000 + name.len()].copy_from_slice(name);
@@ -163,13 +165,16 @@ impl Told {
     }
 }
 
-fn bench(flash: Vec<u8>, general: &str, wifi: &str) -> Bench {
-    let power = Power::new();
-    let geometry = Geometry {
+fn geometry() -> Geometry {
+    Geometry {
         size: Size::mib(16),
         erase_block: Size::kib(32),
         page: Size::bytes(256),
-    };
+    }
+}
+
+fn bench(flash: Vec<u8>, general: &str, wifi: &str) -> Bench {
+    let power = Power::new();
     let card = SimCard::new(Size::mib(64))
         .powered_by(&power)
         .with(&CardPath::root().join(KERNEL), b"a kernel")
@@ -177,7 +182,7 @@ fn bench(flash: Vec<u8>, general: &str, wifi: &str) -> Bench {
         .with(&CardPath::root().join(CONF), wifi.as_bytes());
     Bench {
         card,
-        flash: SimNor::holding(geometry, flash).powered_by(&power),
+        flash: SimNor::holding(geometry(), flash).powered_by(&power),
         power,
     }
 }
@@ -229,7 +234,11 @@ impl Bench {
 
     /// Of the files on the card, backups aside, those that hold the password.
     fn files_with_the_password(&self) -> Vec<String> {
-        let holds = |bytes: &Vec<u8>| bytes.windows(8).any(|part| part == &PASSWORD.as_bytes()[..8]);
+        let holds = |bytes: &Vec<u8>| {
+            bytes
+                .windows(8)
+                .any(|part| part == &PASSWORD.as_bytes()[..8])
+        };
         let files = self.card.files().into_iter();
         let files = files.filter(|(path, bytes)| !path.contains("backup/") && holds(bytes));
         files.map(|(path, _)| path).collect()
@@ -280,8 +289,14 @@ fn the_environment_gets_what_older_generations_read_there(
         assert_eq!(bench.file(UENV), on_card);
         assert_eq!(bench.file("wz_flash-helper/environment.saved"), None);
         assert_eq!(bench.file(CONF).as_deref(), Some(WIFI));
-        let expected = on_card.iter().map(|_| UENV.to_owned()).chain([CONF.to_owned()]);
-        assert_eq!(bench.files_with_the_password(), expected.collect::<Vec<_>>());
+        let expected = on_card
+            .iter()
+            .map(|_| UENV.to_owned())
+            .chain([CONF.to_owned()]);
+        assert_eq!(
+            bench.files_with_the_password(),
+            expected.collect::<Vec<_>>()
+        );
     }
 }
 
@@ -304,7 +319,11 @@ fn the_current_generation_gets_it_on_the_card_and_its_flash_is_not_touched() {
     told.keeps_secrets();
     let expected = format!("# mine\nosmem=64M\r\n{}", uenv());
     assert_eq!(bench.file(UENV), Some(expected));
-    assert_eq!(told.codes("remarks").last(), Some(&"WZ-0817"), "it has to be deleted");
+    assert_eq!(
+        told.codes("remarks").last(),
+        Some(&"WZ-0817"),
+        "it has to be deleted"
+    );
     assert_eq!(bench.flash.wear().erases, 0);
     assert!(bench.flash.content() == OF_2026.flash());
 }
@@ -321,18 +340,27 @@ fn an_environment_that_u_boot_has_not_made_yet_is_not_made_from_nothing() {
     // U-Boot starts, and the program runs once more.
     let mut flash = blank;
     OF_2025.put_environment(&mut flash);
-    bench.flash = SimNor::holding(bench_geometry(), flash);
+    bench.flash = SimNor::holding(geometry(), flash);
     let told = bench.run();
     assert_eq!(told.ended.outcome, Outcome::Success, "{}", told.said);
     assert_set(&OF_2025.environment(&bench.flash));
 }
 
-fn bench_geometry() -> Geometry {
-    Geometry {
-        size: Size::mib(16),
-        erase_block: Size::kib(32),
-        page: Size::bytes(256),
-    }
+#[test]
+fn a_thingino_of_an_unknown_layout_gets_it_where_it_does_no_harm_and_is_no_success() {
+    let mut flash = OF_2026.with_blank_environment();
+    flash[OF_2026.kernel..OF_2026.kernel + 4].fill(0);
+    let mut bench = bench(flash.clone(), NOTHING, WIFI);
+    let told = bench.run();
+    assert_eq!(told.ended.outcome, Outcome::Incomplete, "{}", told.said);
+    assert_eq!(
+        told.codes("remarks").last(),
+        Some(&"WZ-0819"),
+        "{}",
+        told.said
+    );
+    assert_eq!(bench.file(UENV), Some(uenv()));
+    assert!(bench.flash.content() == flash);
 }
 
 #[test]
@@ -341,7 +369,11 @@ fn a_firmware_that_takes_no_wifi_settings_gets_none() {
     flash[0x1000..0x1040].fill(0);
     flash[0x1000..0x100D].copy_from_slice(b"demo_wcv3.bin");
     flash[0x4_0000..0x4_0004].copy_from_slice(&UIMAGE);
-    let mut bench = bench(flash.clone(), NOTHING, "wifi_ssid=x\nthis is not even a file for us\n");
+    let mut bench = bench(
+        flash.clone(),
+        NOTHING,
+        "wifi_ssid=x\nthis is not even a file for us\n",
+    );
     let told = bench.run();
     assert_eq!(told.ended.outcome, Outcome::NothingToDo, "{}", told.said);
     assert!(bench.flash.content() == flash);
@@ -366,7 +398,11 @@ fn a_dry_run_says_that_it_would_be_done_and_does_nothing(#[case] thingino: Thing
     let mut bench = bench(thingino.flash(), "dry_run=\"yes\"\n", WIFI);
     let told = bench.run();
     assert_eq!(told.ended.outcome, Outcome::DryRun, "{}", told.said);
-    assert!(told.said.contains("Set up Wi-Fi of thingino"), "{}", told.said);
+    assert!(
+        told.said.contains("Set up Wi-Fi of thingino"),
+        "{}",
+        told.said
+    );
     told.keeps_secrets();
     assert!(bench.flash.content() == thingino.flash());
     assert_eq!(bench.file(UENV), None);
@@ -375,13 +411,20 @@ fn a_dry_run_says_that_it_would_be_done_and_does_nothing(#[case] thingino: Thing
 
 #[test]
 fn what_is_wrong_with_it_is_told_before_anything_is_done() {
-    let wifi = format!("{WIFI}mac_addres=1\ntimezone=\"a b\"\n{PASSWORD}\nwifi_password=\"{PASSWORD}\n");
+    let wifi =
+        format!("{WIFI}mac_addres=1\ntimezone=\"a b\"\n{PASSWORD}\nwifi_password=\"{PASSWORD}\n");
     let mut bench = bench(OF_2025.flash(), BACKUP, &wifi);
     let told = bench.run();
     assert_eq!(told.ended.outcome, Outcome::Refused, "{}", told.said);
     assert!(told.codes("refusals").len() >= 3, "{}", told.said);
     told.keeps_secrets();
-    assert!(!bench.card.files().keys().any(|path| path.contains("backup/")));
+    assert!(
+        !bench
+            .card
+            .files()
+            .keys()
+            .any(|path| path.contains("backup/"))
+    );
     assert!(bench.flash.content() == OF_2025.flash());
 }
 
@@ -414,12 +457,24 @@ fn after_a_power_cut_at_any_change_the_next_run_sets_it_up() {
             bench.run();
             bench.power.turn_on();
             let told = bench.run();
-            assert_eq!(told.ended.outcome, Outcome::Success, "{what}: {}", told.said);
+            assert_eq!(
+                told.ended.outcome,
+                Outcome::Success,
+                "{what}: {}",
+                told.said
+            );
             assert_set(&OF_2025.environment(&bench.flash));
             assert!(!bench.flash.has_marginal_cells(), "{what}");
-            assert_eq!(bench.file("wz_flash-helper/environment.saved"), None, "{what}");
+            assert_eq!(
+                bench.file("wz_flash-helper/environment.saved"),
+                None,
+                "{what}"
+            );
             let (flash, before) = (bench.flash.content(), OF_2025.flash());
-            assert!(flash[FILE_SYSTEM_AT..] == before[FILE_SYSTEM_AT..], "{what}");
+            assert!(
+                flash[FILE_SYSTEM_AT..] == before[FILE_SYSTEM_AT..],
+                "{what}"
+            );
         }
     }
 }

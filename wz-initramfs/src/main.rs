@@ -37,7 +37,10 @@ fn main() -> ExitCode {
         supervisor::run();
     }
     let mut arguments = env::args_os();
-    if let Some(program) = name_of(arguments.next()).as_deref().and_then(Program::named) {
+    if let Some(program) = name_of(arguments.next())
+        .as_deref()
+        .and_then(Program::named)
+    {
         return fw_env::run(program, arguments);
     }
     if !is_supervised() {

@@ -50,7 +50,11 @@ fn has_wifi(environment: &BTreeMap<String, String>) {
         ("timezone", "Europe/Berlin"),
         ("bootcmd", "sdstart;sf probe;bootm"),
     ] {
-        assert_eq!(environment.get(name).map(String::as_str), Some(value), "{name}");
+        assert_eq!(
+            environment.get(name).map(String::as_str),
+            Some(value),
+            "{name}"
+        );
     }
 }
 
@@ -92,11 +96,17 @@ fn a_thingino_of_2025_finds_it_in_its_environment() {
 #[test]
 fn a_current_thingino_finds_it_on_the_card() {
     let firmware = thingino("2026-08");
-    let card = card("t31", NOTHING).with(WIFI, wifi()).with(UENV, "osmem=64M\r\n");
+    let card = card("t31", NOTHING)
+        .with(WIFI, wifi())
+        .with(UENV, "osmem=64M\r\n");
     let mut camera = camera(&firmware, card);
     let ended = run(&mut camera);
     assert_eq!(outcome(&result(&camera)), "success", "{}", ended.transcript);
-    let uenv = camera.card().expect("a card").read_text(UENV).expect("a file");
+    let uenv = camera
+        .card()
+        .expect("a card")
+        .read_text(UENV)
+        .expect("a file");
     let lines = format!(
         "osmem=64M\r\nwlan_ssid={SSID}\nwlan_pass={PASSWORD}\nwlanssid={SSID}\nwlanpass={PASSWORD}\ntimezone=Europe/Berlin\n"
     );
@@ -156,12 +166,21 @@ fn the_environment_is_shown_and_set_at_the_shell() {
         power_on.type_line(line).expect("typed");
         power_on.wait_for(answer).expect(line);
     };
-    says("fw_printenv nowhere; echo status=$?=", "## Error: \"nowhere\" not defined");
+    says(
+        "fw_printenv nowhere; echo status=$?=",
+        "## Error: \"nowhere\" not defined",
+    );
     says("", "status=1=");
     says("fw_printenv -n build; echo status=$?=", "status=0=");
-    says("fw_setenv wlan_ssid 'My  Net *'; echo status=$?=", "status=0=");
+    says(
+        "fw_setenv wlan_ssid 'My  Net *'; echo status=$?=",
+        "status=0=",
+    );
     says("fw_printenv -n wlan_ssid | sed s/My/Your/", "Your  Net *");
-    says("printf 'a  b  c\\nbuild\\n' | fw_setenv -s -; echo status=$?=", "status=0=");
+    says(
+        "printf 'a  b  c\\nbuild\\n' | fw_setenv -s -; echo status=$?=",
+        "status=0=",
+    );
     says("fw_setenv a=b c; echo status=$?=", "status=1=");
     power_on.type_line("exit").expect("typed");
     power_on.wait_until_off().expect("an end");

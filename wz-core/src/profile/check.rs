@@ -314,7 +314,10 @@ impl Findings {
         self.clues(&rule, &layout.evidence, soc);
         if layout.wifi.contains(&WifiStore::Environment) && layout.environment().is_none() {
             let rule = format!("wifi of the layout \"{}\"", layout.name);
-            self.rule(rule, "is in the environment, and there is no partition \"env\"");
+            self.rule(
+                rule,
+                "is in the environment, and there is no partition \"env\"",
+            );
         }
     }
 

@@ -30,6 +30,9 @@ pub fn printed(camera: &Camera, firmware: &Firmware) -> BTreeMap<String, String>
         .expect("fw_printenv: is it installed? run: make setup");
     assert!(shown.status.success(), "{shown:?}");
     let shown = String::from_utf8(shown.stdout).expect("text");
-    let pair = |line: &str| line.split_once('=').map(|(n, v)| (n.to_owned(), v.to_owned()));
+    let pair = |line: &str| {
+        line.split_once('=')
+            .map(|(n, v)| (n.to_owned(), v.to_owned()))
+    };
     shown.lines().filter_map(pair).collect()
 }
