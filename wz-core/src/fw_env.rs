@@ -10,6 +10,7 @@ use crate::event::{Event, Problem};
 use crate::execute::environment::{find, put_back, write};
 use crate::flash::Flash;
 use crate::image::environment::{Environment, read_script};
+use crate::journal::{self, Stage, State};
 
 /// Under which name the program was started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -262,7 +263,8 @@ pub fn set(edits: &[(Vec<u8>, Vec<u8>)], flash: &mut dyn Flash, card: &mut dyn C
             remarks += &format!("{problem}\n");
         }
     };
-    let done = put_back(flash, card, &mut reporter).and_then(|()| {
+    let begun = no_run_is_open(card).and_then(|()| put_back(flash, card, &mut reporter));
+    let done = begun.and_then(|()| {
         let found = find(None, flash)?;
         let mut environment = found.environment.clone();
         for (name, value) in edits {
@@ -281,6 +283,16 @@ pub fn set(edits: &[(Vec<u8>, Vec<u8>)], flash: &mut dyn Flash, card: &mut dyn C
     output
 }
 
+/// What a run is writing must not change behind its back: it would take flash for another camera's.
+fn no_run_is_open(card: &mut dyn Card) -> Result<(), Problem> {
+    let state = journal::read(card)?.map(State::of);
+    let is_open = |state: State| (Stage::Writing..=Stage::Written).contains(&state.stage);
+    match state.is_some_and(is_open) {
+        true => Err(Problem::EnvironmentDuringRun {}),
+        false => Ok(()),
+    }
+}
+
 /// The variables of a script.
 ///
 /// # Errors
@@ -294,6 +306,7 @@ mod tests {
     use super::*;
     use crate::card::SimCard;
     use crate::flash::{Geometry, SimNor};
+    use crate::journal::{Journal, Record, RunId};
     use crate::units::{Offset, Size};
     use rstest::rstest;
 
@@ -434,6 +447,22 @@ mod tests {
             output.errors
         );
         assert_eq!(printed(&[], Form::NameAndValue, &mut flash).0, all);
+    }
+
+    #[test]
+    fn while_a_run_writes_flash_nothing_is_set() {
+        let mut flash = chip(b"a=1\0");
+        let mut card = SimCard::new(Size::mib(4));
+        let run = RunId::of(&[b"run"]);
+        let started = Record::Started { attempt: 1 };
+        let mut journal = Journal::begin(&mut card, run, &started).unwrap();
+        let edit = |value: &str| vec![(b"a".to_vec(), value.as_bytes().to_vec())];
+        assert_eq!(set(&edit("2"), &mut flash, &mut card), Output::default());
+        journal.append(&mut card, &Record::Committed).unwrap();
+        let output = set(&edit("3"), &mut flash, &mut card);
+        assert_eq!(output.status, 1);
+        assert!(output.errors.contains("WZ-0820"), "{}", output.errors);
+        assert_eq!(printed(&["a"], Form::Value, &mut flash).0, "2\n");
     }
 
     #[test]

@@ -851,8 +851,8 @@ problems! {
         => "Let {firmware} start once, then start from this card again; wz_flash-helper/thingino.conf stays as it is.";
 
     /// The password stands there for anybody to read.
-    WifiOnCard = 817 { file: String, conf: String }
-        "\"{file}\" on the card has the Wi-Fi password for {conf} to be read at the next start"
+    WifiOnCard = 817 { file: String, firmware: String }
+        "\"{file}\" on the card has the Wi-Fi password for {firmware} to be read at the next start"
         => "Leave the card in until the camera is in the network. Then delete it from the card, and \"wz_flash-helper/thingino.conf\", too.";
 
     /// Somebody else's file, or none that U-Boot reads.
@@ -860,10 +860,15 @@ problems! {
         "\"{file}\" on the card is longer than {limit}, so the Wi-Fi settings were not added to it"
         => "Remove it, if you do not need it.";
 
-    /// How it stores Wi-Fi settings depends on it.
+    /// Where it takes Wi-Fi settings from depends on it.
     WifiLayoutUnknown = 819 { firmware: String }
-        "The layout of this {firmware} is not known, so it is not known where it takes its Wi-Fi settings from"
-        => "Set up Wi-Fi by the network that the camera opens.";
+        "The layout of this {firmware} is not known, so it is not sure that it takes its Wi-Fi settings from the card"
+        => "If the camera does not come into the network, let it start once, then start from this card again.";
+
+    /// It may be among what is being written.
+    EnvironmentDuringRun = 820 {}
+        "A run that writes flash is not finished, so the U-Boot environment is not changed"
+        => "Let the run go on to its end first.";
 
     /// A time outside its range, or no number.
     ConfigNotSeconds = 830 { at: Spot, key: String, value: String, most: u32 }

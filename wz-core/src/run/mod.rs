@@ -303,7 +303,7 @@ impl Scene<'_, '_> {
         };
         let wifi = match is_dry || leaves_wifi {
             true => Provisioned::NotAsked,
-            false => self.set_up_wifi(&mut over.ended),
+            false => self.set_up_wifi(&mut over),
         };
         let mut ended = self.follow(over, wanted.as_ref());
         if wifi == Provisioned::Later && is_well(ended.outcome) {
@@ -418,7 +418,8 @@ impl Scene<'_, '_> {
     }
 
     /// What the owner wants of the firmware that is there now, when all operations are over.
-    fn set_up_wifi(&mut self, ended: &mut Ended) -> Provisioned {
+    fn set_up_wifi(&mut self, over: &mut Over) -> Provisioned {
+        let ended = &mut over.ended;
         let is_whole = is_well(ended.outcome) || ended.outcome == Outcome::Incomplete;
         let Ok(flash) = &mut self.flash else {
             return Provisioned::NotAsked;
@@ -426,7 +427,13 @@ impl Scene<'_, '_> {
         if !is_whole || ended.next == Next::StayOn {
             return Provisioned::NotAsked;
         }
-        match wifi::provision(flash, self.chip, self.card, self.reporter) {
+        let mut hands = wifi::Hands {
+            flash,
+            chip: self.chip,
+            card: self.card,
+            reporter: self.reporter,
+        };
+        match wifi::provision(over.layout.as_deref(), &mut hands) {
             Ok(Provisioned::Done) if ended.outcome == Outcome::NothingToDo => {
                 ended.outcome = Outcome::Success;
                 Provisioned::Done
