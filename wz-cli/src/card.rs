@@ -10,6 +10,17 @@ use crate::donor::BootLimits;
 /// The folder on the card that is ours.
 const FOLDER: &str = "wz_flash-helper";
 const GENERAL: &str = include_str!("../card/general.conf");
+/// Examples, to be filled in.
+const SCRIPTS: [(&str, &str); 2] = [
+    (
+        "extract_archive.sh",
+        include_str!("../card/scripts/extract_archive.sh"),
+    ),
+    (
+        "setup_wifi.sh",
+        include_str!("../card/scripts/setup_wifi.sh"),
+    ),
+];
 /// The firmware that cameras are sold with; most cards are made for it.
 const FACTORY: &str = "stock";
 
@@ -37,8 +48,11 @@ pub fn content(catalogue: &Catalogue, soc: &Soc, kernel_name: &str, sd_kernel: V
         (kernel_name.to_owned(), Entry::File(sd_kernel)),
         (ours("general.conf"), Entry::File(GENERAL.into())),
         (ours("backup"), Entry::Folder),
-        (ours("scripts"), Entry::Folder),
     ]);
+    for (name, script) in SCRIPTS {
+        let path = ours(&format!("scripts/{name}"));
+        content.insert(path, Entry::File(script.into()));
+    }
     for firmware in catalogue.firmwares(&soc.name) {
         let folder = ours(&format!("restore/{}", firmware.name));
         let conf = format!("{folder}.conf");
@@ -241,6 +255,17 @@ mod tests {
         for word in words {
             assert!(text.contains(word), "{word}: {text}");
         }
+    }
+
+    #[rstest]
+    fn a_new_card_has_scripts_that_the_camera_takes(
+        #[values("extract_archive.sh", "setup_wifi.sh")] name: &str,
+    ) {
+        let script = text("t31", &format!("scripts/{name}"));
+        assert_eq!(
+            wz_core::script::check_script(name, script.as_bytes()),
+            Ok(())
+        );
     }
 
     #[rstest]

@@ -12,10 +12,14 @@ const BUSYBOX: &str = "bin/busybox";
 /// Folders that `/init` mounts on or writes into.
 const FOLDERS: &[&str] = &["bin", "dev", "etc", "mnt", "proc", "sdcard", "sys", "tmp"];
 
+/// The names that `/init` goes by besides its own.
+const PROGRAMS: &[&str] = &["fw_printenv", "fw_setenv", "wz"];
+
 /// What a person at the serial console, or a custom script, expects to find.
 const APPLETS: &[&str] = &[
     "ash",
     "awk",
+    "base64",
     "basename",
     "cat",
     "chmod",
@@ -30,11 +34,14 @@ const APPLETS: &[&str] = &[
     "diff",
     "dirname",
     "dmesg",
+    "dos2unix",
     "du",
     "echo",
+    "egrep",
     "env",
     "expr",
     "false",
+    "fgrep",
     "find",
     "free",
     "grep",
@@ -64,7 +71,9 @@ const APPLETS: &[&str] = &[
     "ps",
     "pwd",
     "readlink",
+    "realpath",
     "reboot",
+    "renice",
     "rm",
     "rmdir",
     "rmmod",
@@ -72,6 +81,7 @@ const APPLETS: &[&str] = &[
     "seq",
     "sh",
     "sha256sum",
+    "shuf",
     "sleep",
     "sort",
     "stat",
@@ -90,6 +100,7 @@ const APPLETS: &[&str] = &[
     "umount",
     "uname",
     "uniq",
+    "unix2dos",
     "usleep",
     "vi",
     "wc",
@@ -255,6 +266,9 @@ pub fn archive(init: &[u8], busybox: &[u8]) -> Archive {
     archive.character_device("dev/null", 0o666, 1, 3);
     archive.file("init", 0o755, init);
     archive.file(BUSYBOX, 0o755, busybox);
+    PROGRAMS
+        .iter()
+        .for_each(|program| archive.link(&format!("bin/{program}"), "/init"));
     APPLETS
         .iter()
         .for_each(|applet| archive.link(&format!("bin/{applet}"), "busybox"));
@@ -349,6 +363,9 @@ mod tests {
     #[case("init", 0o100_755, 1, (0, 0), "program")]
     #[case("bin/busybox", 0o100_755, 1, (0, 0), "box")]
     #[case("bin/ash", 0o120_777, 1, (0, 0), "busybox")]
+    #[case("bin/wz", 0o120_777, 1, (0, 0), "/init")]
+    #[case("bin/fw_printenv", 0o120_777, 1, (0, 0), "/init")]
+    #[case("bin/fw_setenv", 0o120_777, 1, (0, 0), "/init")]
     #[case("dev/console", 0o020_600, 1, (5, 1), "")]
     #[case("dev/null", 0o020_666, 1, (1, 3), "")]
     #[case("sdcard", 0o040_755, 2, (0, 0), "")]

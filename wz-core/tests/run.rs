@@ -18,7 +18,7 @@ use wz_core::detect::FlashDevice;
 use wz_core::event::{Event, Outcome, Problem, Reporter};
 use wz_core::flash::{FileSystem, FileSystems, Geometry, SimNor};
 use wz_core::report::Record;
-use wz_core::run::{ChipEvidence, Ended, FlashUnit, Next, ScriptCall, Surroundings, run};
+use wz_core::run::{ChipEvidence, Ended, FlashUnit, Next, ScriptCall, Surroundings, Visit, run};
 use wz_core::units::{Offset, Region, Size};
 
 const KERNEL: &str = "factory_t31_ZMC6tiIDQN";
@@ -65,8 +65,9 @@ impl Surroundings for Desk {
 
     fn keep_alive(&self) {}
 
-    fn before_operations(&mut self) {
+    fn before_operations(&mut self, _: &mut dyn FileSystems) -> Visit {
         self.shells_offered += 1;
+        Visit::Nobody
     }
 
     fn run_script(&mut self, script: &ScriptCall<'_>, _: &mut dyn Reporter) -> Result<(), Problem> {

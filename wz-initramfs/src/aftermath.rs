@@ -11,6 +11,7 @@ use wz_core::run::after_death;
 use crate::console::Console;
 use crate::logs::Earlier;
 use crate::reporters::{Reporters, since_power_on};
+use crate::root::Root;
 use crate::sdcard::{CARD_WAIT, MOUNT_POINT, Slot};
 use crate::uncached::LinuxPlatform;
 use crate::watchdog::Watchdog;
@@ -21,7 +22,7 @@ pub fn run(how: String) {
     let problem = problem(how, fs::read_to_string(panics::MESSAGE_FILE).ok());
     let watchdog = Watchdog::start();
     let mut console = Console::open();
-    let slot = Slot::new();
+    let slot = Slot::of(&Root::of_the_camera());
     let mut pass_time = || {
         console.pause(Duration::from_millis(100));
         watchdog.feed();
@@ -33,7 +34,7 @@ pub fn run(how: String) {
 }
 
 fn make_sure_it_is_mounted(slot: &Slot, pass_time: &mut dyn FnMut()) -> Result<(), Problem> {
-    if sdcard::is_mounted() {
+    if sdcard::is_mounted(&Root::of_the_camera()) {
         return Ok(());
     }
     let deadline = since_power_on() + CARD_WAIT;
@@ -46,7 +47,7 @@ fn make_sure_it_is_mounted(slot: &Slot, pass_time: &mut dyn FnMut()) -> Result<(
 
 /// Tells the logs and `result.json`; whether the camera boots its own firmware next.
 fn tell(problem: Problem, watchdog: &Watchdog) -> bool {
-    let mut card = DirCard::new(MOUNT_POINT, LinuxPlatform::camera());
+    let mut card = DirCard::new(MOUNT_POINT, LinuxPlatform::of(&Root::of_the_camera()));
     let mut reporters = Reporters::without_console(watchdog);
     // A card that takes no logs may still take the kernel's new name.
     reporters.open_logs(Path::new(MOUNT_POINT), Earlier::Keep);

@@ -6,12 +6,17 @@
 //! wz.watchdog=<seconds>     how long the watchdog waits for a sign of life
 //! ```
 
-use std::fs;
+use crate::root::Root;
 
 /// What follows `word=`; the last one wins, as with the kernel's own words: the boot loader's come
 /// behind the built-in ones.
 pub fn value(word: &str) -> Option<String> {
-    find(&fs::read_to_string("/proc/cmdline").ok()?, word)
+    value_in(&Root::of_the_camera(), word)
+}
+
+/// The same on the command line that `root` shows.
+pub fn value_in(root: &Root, word: &str) -> Option<String> {
+    find(&root.proc("cmdline"), word)
 }
 
 fn find(command_line: &str, word: &str) -> Option<String> {

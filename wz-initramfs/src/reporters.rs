@@ -1,6 +1,6 @@
 //! Hands each event to everyone who takes note: console, log files, record, watchdog.
 
-use std::io::{self, Stdout};
+use std::io::{self, IsTerminal, Stderr, Stdout, Write};
 use std::mem;
 use std::path::Path;
 use std::time::Duration;
@@ -16,12 +16,78 @@ use crate::watchdog::Watchdog;
 /// All of them.
 #[derive(Debug)]
 pub struct Reporters<'a> {
-    console: Option<report::Console<Stdout>>,
+    console: Option<Screen>,
     serial_log: Written,
     full_log: Written,
     record: report::Record,
     watchdog: &'a Watchdog,
     log_failure: LogFailure,
+}
+
+/// The log files of one run, for whoever lets other programs write to them in between.
+#[derive(Clone, Debug)]
+pub struct SharedLogs([Log; 2]);
+
+impl SharedLogs {
+    /// Hands all that was said to the card.
+    pub fn hand_over(&self) {
+        for log in &self.0 {
+            // It is tried again, and told, with the next event.
+            let _ = log.commit();
+        }
+    }
+
+    /// Goes on behind what others have written.
+    pub fn take_over(&self) {
+        self.0.iter().for_each(Log::catch_up);
+    }
+}
+
+/// Whoever sees what the program says: problems on stderr, all else on stdout.
+#[derive(Debug)]
+struct Screen {
+    out: Shown<Stdout>,
+    problems: Shown<Stderr>,
+}
+
+/// A person at a terminal, or a file or script that takes lines.
+#[derive(Debug)]
+enum Shown<W> {
+    Terminal(report::Console<W>),
+    Lines(report::Log<W>),
+}
+
+impl<W: Write + IsTerminal> Shown<W> {
+    fn to(out: W) -> Self {
+        match out.is_terminal() {
+            true => Self::Terminal(report::Console::new(out)),
+            false => Self::Lines(report::Log::new(out, since_power_on)),
+        }
+    }
+
+    fn report(&mut self, event: &Event) {
+        match self {
+            Self::Terminal(console) => console.report(event),
+            Self::Lines(log) if is_shown(event) => log.report(event),
+            Self::Lines(_) => {}
+        }
+    }
+}
+
+impl Screen {
+    fn new() -> Self {
+        Self {
+            out: Shown::to(io::stdout()),
+            problems: Shown::to(io::stderr()),
+        }
+    }
+
+    fn report(&mut self, event: &Event) {
+        match event {
+            Event::Refused(_) | Event::Failed(_) => self.problems.report(event),
+            _ => self.out.report(event),
+        }
+    }
 }
 
 /// Whether it was told that the logs on the card are not whole; once is enough.
@@ -57,7 +123,7 @@ impl<'a> Reporters<'a> {
     /// Everyone.
     pub fn new(watchdog: &'a Watchdog) -> Self {
         Self {
-            console: Some(report::Console::new(io::stdout())),
+            console: Some(Screen::new()),
             ..Self::without_console(watchdog)
         }
     }
@@ -86,6 +152,11 @@ impl<'a> Reporters<'a> {
             .log
             .open(&place(&CardPath::full_log()), earlier);
         self.tell_failure(serial.and(full));
+    }
+
+    /// The log files, for whoever lets other programs write to them.
+    pub fn shared_logs(&self) -> SharedLogs {
+        SharedLogs([self.serial_log.log.clone(), self.full_log.log.clone()])
     }
 
     /// Ends the log files.

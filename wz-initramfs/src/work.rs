@@ -4,19 +4,23 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use wz_core::card::DirCard;
+use wz_core::card::{CardPath, DirCard};
 use wz_core::event::{Event, Outcome, Phase, Problem, Reporter};
-use wz_core::run::{Ended, Next, ScriptCall, Surroundings};
+use wz_core::flash::FileSystems;
+use wz_core::run::{Ended, Next, ScriptCall, Surroundings, Visit};
 use wz_core::units::Size;
 
 use crate::console::Console;
+use crate::descendants::Oversight;
 use crate::flash::Flash;
+use crate::lock::Lock;
 use crate::logs::Earlier;
-use crate::reporters::{Reporters, since_power_on};
+use crate::reporters::{Reporters, SharedLogs, since_power_on};
+use crate::root::Root;
 use crate::sdcard::{CARD_WAIT, MOUNT_POINT, Slot, Volume};
 use crate::uncached::LinuxPlatform;
 use crate::watchdog::Watchdog;
-use crate::{command_line, console, kernel_log, memory, panics, results, soc};
+use crate::{command_line, console, kernel_log, login, memory, panics, results, scripts, soc};
 
 /// How often it is looked for.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -25,13 +29,17 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 pub fn run() {
     panics::leave_message_on_panic();
     let began = since_power_on();
+    let root = Root::of_the_camera();
     let watchdog = Watchdog::start();
+    let mut reporters = Reporters::new(&watchdog);
     let mut desk = Desk {
         console: Console::open(),
         watchdog: &watchdog,
+        lock: Lock::take(&root).ok(),
+        logs: reporters.shared_logs(),
+        root,
     };
-    let mut reporters = Reporters::new(&watchdog);
-    let slot = Slot::new();
+    let slot = Slot::of(&desk.root);
 
     reporters.report(&Event::Started {
         version: env!("CARGO_PKG_VERSION"),
@@ -54,7 +62,7 @@ pub fn run() {
     }
 }
 
-/// For bug reports.
+/// For bug reports: versions.
 fn surroundings_note(watchdog: &Watchdog) -> String {
     let kernel = fs::read_to_string("/proc/version").unwrap_or_default();
     let watchdog = if watchdog.is_running() {
@@ -87,12 +95,13 @@ fn run_with_card(
     desk: &mut Desk<'_>,
     reporters: &mut Reporters<'_>,
 ) -> Ended {
-    let mut card = DirCard::new(MOUNT_POINT, LinuxPlatform::camera());
+    let mut card = DirCard::new(MOUNT_POINT, LinuxPlatform::of(&desk.root));
     reporters.open_logs(Path::new(MOUNT_POINT), Earlier::Replace);
+    reporters.report(&Event::Note(kernel_log::about_flash_and_card()));
     results::start(&mut card, reporters);
     command_line::panic_if_asked("work");
-    let chip = soc::evidence();
-    let mut found = Flash::find();
+    let chip = soc::evidence(&desk.root);
+    let mut found = Flash::find(&desk.root);
     let flash = match (volume, &mut found) {
         (Volume::WholeCard(_, problem), _) => Err(problem),
         (Volume::Partition(_), Ok(flash)) => Ok(flash.unit()),
@@ -126,20 +135,38 @@ fn end_without_card(problem: Problem, reporters: &mut Reporters<'_>) -> Ended {
 
 /// Where the owner may sit.
 struct Desk<'a> {
+    root: Root,
     console: Console,
     watchdog: &'a Watchdog,
+    /// Kept from all but those who are let in.
+    lock: Option<Lock>,
+    logs: SharedLogs,
 }
 
 impl Desk<'_> {
     fn open_shell_if_asked(&mut self) {
         if self.console.key_was_pressed(self.watchdog) {
-            console::print(
-                "A key was pressed: here is a shell. The card is in /sdcard. Leave it with \"exit\".",
-            );
-            if let Err(error) = self.console.run_shell(self.watchdog) {
+            self.open_shell(login::AFTER);
+        }
+    }
+
+    fn open_shell(&mut self, welcome: &str) {
+        self.step_aside(|desk| {
+            console::print(welcome);
+            if let Err(error) = desk.console.run_shell(desk.watchdog) {
                 console::print(&format!("There is no shell: {error}"));
             }
-        }
+        });
+    }
+
+    /// Lets other programs work on flash and card, and write to the logs.
+    fn step_aside<T>(&mut self, meanwhile: impl FnOnce(&mut Self) -> T) -> T {
+        self.logs.hand_over();
+        drop(self.lock.take());
+        let came_of_it = meanwhile(self);
+        self.lock = Lock::take(&self.root).ok();
+        self.logs.take_over();
+        came_of_it
     }
 
     /// The firmware in flash is not whole: a restart without somebody looking at it helps nobody.
@@ -152,9 +179,11 @@ impl Desk<'_> {
         }
     }
 
+    /// While nothing is left to do. A key opens a shell.
     fn pass_time(&mut self) {
         self.console.pause(Duration::from_millis(500));
         self.watchdog.feed();
+        self.open_shell_if_asked();
     }
 }
 
@@ -171,18 +200,44 @@ impl Surroundings for Desk<'_> {
         self.watchdog.feed();
     }
 
-    fn before_operations(&mut self) {
-        self.open_shell_if_asked();
+    fn before_operations(&mut self, file_systems: &mut dyn FileSystems) -> Visit {
+        if !self.console.key_was_pressed(self.watchdog) {
+            return Visit::Nobody;
+        }
+        // What stays mounted is in the way of the shell's own commands, and they say so.
+        let _ = file_systems.release();
+        self.open_shell(login::BEFORE);
+        Visit::Somebody
+    }
+
+    fn ask_script(
+        &mut self,
+        script: &CardPath,
+        camera: (&str, &str),
+        reporter: &mut dyn Reporter,
+    ) -> Result<String, Problem> {
+        let _oversight = Oversight::begin();
+        scripts::ask(
+            &self.root,
+            script,
+            camera,
+            &|| self.watchdog.feed(),
+            reporter,
+        )
     }
 
     fn run_script(
         &mut self,
         script: &ScriptCall<'_>,
-        _reporter: &mut dyn Reporter,
+        reporter: &mut dyn Reporter,
     ) -> Result<(), Problem> {
-        Err(Problem::SystemFailed {
-            doing: format!("run {}", script.name),
-            reason: "scripts cannot be run yet".to_owned(),
-        })
+        // For the commands in it; what they say comes to the logs by way of the script.
+        drop(self.lock.take());
+        let oversight = Oversight::begin();
+        let card = Path::new(MOUNT_POINT);
+        let ended = scripts::run_call(card, script, &|| self.watchdog.feed(), reporter);
+        drop(oversight);
+        self.lock = Lock::take(&self.root).ok();
+        ended
     }
 }

@@ -1,5 +1,7 @@
 //! From options to what is to be done.
 
+use std::time::Duration;
+
 use crate::event::{Operation, Problem, Spot};
 
 use super::general::{is_off, is_on};
@@ -30,6 +32,8 @@ pub enum SecondaryBackup {
 pub enum Rewrite {
     /// Partitions of the installed firmware; `restore/<firmware>.conf` says which.
     Restore,
+    /// These partitions of the installed firmware.
+    Partitions(Vec<Wish>),
     /// All that another firmware needs.
     Switch {
         /// The other firmware.
@@ -37,6 +41,28 @@ pub enum Rewrite {
         /// How much of it.
         scope: SwitchScope,
     },
+}
+
+/// A partition and what is to stand in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// The partition's name.
+    pub partition: String,
+    /// What is to stand in it.
+    pub content: Wanted,
+}
+
+/// What is to stand in a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Its image in `restore/<firmware>/`.
+    Image,
+    /// The file at this path on the card, whatever it is called.
+    File(String),
+    /// Nothing: it is erased.
+    Blank,
+    /// An empty file system of the partition's own format.
+    EmptyFileSystem,
 }
 
 /// How much of a firmware Switch writes.
@@ -71,9 +97,15 @@ pub enum WhenImagesFail {
 pub struct Afterwards {
     /// Custom scripts, in this order.
     pub scripts: Vec<FileName>,
+    /// How long each of them may take.
+    pub script_time_limit: Duration,
     /// What the camera is to start when all is over.
     pub next_start: NextStart,
 }
+
+/// How long a script may take if nothing is said: writing all of a slow flash chip takes three
+/// minutes.
+const SCRIPT_TIME_LIMIT: Duration = Duration::from_secs(600);
 
 /// What the camera starts when all is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +119,15 @@ pub enum NextStart {
     /// This program, for its kernel keeps its name. So that it does not run for ever, the camera
     /// waits until the card is out.
     ProgramKept,
+}
+
+/// What becomes of the firmware's Wi-Fi when the operations are over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WifiSetup {
+    /// It is set up as its file on the card says.
+    AsTheFileSays,
+    /// It is left alone.
+    LeftAlone,
 }
 
 /// What the owner asks for.
@@ -104,6 +145,8 @@ pub struct Request {
     pub safety_backup: SafetyBackup,
     /// What becomes of an interrupted rewrite that cannot be finished.
     pub when_images_fail: WhenImagesFail,
+    /// What becomes of Wi-Fi.
+    pub wifi: WifiSetup,
     /// What follows all that.
     pub afterwards: Afterwards,
     /// The hidden option for the boot partition, for [`choose`](super::choose).
@@ -136,7 +179,7 @@ impl Rewrite {
     /// The operation that does it.
     pub const fn operation(&self) -> Operation {
         match self {
-            Self::Restore => Operation::Restore,
+            Self::Restore | Self::Partitions(_) => Operation::Restore,
             Self::Switch { .. } => Operation::SwitchFirmware,
         }
     }
@@ -163,7 +206,7 @@ pub fn request(file: &str, conf: &GeneralConf) -> Result<Reading<Request>, Vec<P
     })
 }
 
-fn requested(conf: &GeneralConf, rewrite: Option<Rewrite>) -> Request {
+pub(super) fn requested(conf: &GeneralConf, rewrite: Option<Rewrite>) -> Request {
     let name = |option: &Option<Given<Name>>| option.as_ref().map(|given| given.value.clone());
     Request {
         operations: operations(conf, rewrite.as_ref()),
@@ -188,8 +231,10 @@ fn requested(conf: &GeneralConf, rewrite: Option<Rewrite>) -> Request {
         } else {
             WhenImagesFail::RollBack
         },
+        wifi: WifiSetup::AsTheFileSays,
         afterwards: Afterwards {
             scripts: scripts(conf),
+            script_time_limit: script_time_limit(conf),
             next_start: next_start(conf),
         },
         restore_boot: conf.restore_boot.clone(),
@@ -204,6 +249,11 @@ fn scripts(conf: &GeneralConf) -> Vec<FileName> {
         true => named.cloned().unwrap_or_default(),
         false => Vec::new(),
     }
+}
+
+fn script_time_limit(conf: &GeneralConf) -> Duration {
+    let given = conf.custom_scripts_timeout.as_ref();
+    given.map_or(SCRIPT_TIME_LIMIT, |given| given.value.duration())
 }
 
 fn next_start(conf: &GeneralConf) -> NextStart {
@@ -250,7 +300,7 @@ fn rewrite(conf: &GeneralConf, refusals: &mut Vec<Problem>) -> Option<Rewrite> {
     })
 }
 
-fn remarks(file: &str, conf: &GeneralConf, request: &Request) -> Vec<Problem> {
+pub(super) fn remarks(file: &str, conf: &GeneralConf, request: &Request) -> Vec<Problem> {
     let mut remarks = Vec::new();
     if let Some(at) = asked(&conf.enable_audio) {
         remarks.push(Problem::ConfigNoSound { at });
@@ -342,8 +392,10 @@ mod tests {
             rewrite: None,
             safety_backup: SafetyBackup::Make,
             when_images_fail: WhenImagesFail::RollBack,
+            wifi: WifiSetup::AsTheFileSays,
             afterwards: Afterwards {
                 scripts: Vec::new(),
+                script_time_limit: SCRIPT_TIME_LIMIT,
                 next_start: NextStart::Firmware,
             },
             restore_boot: None,
@@ -426,6 +478,16 @@ mod tests {
     }
 
     #[test]
+    fn scripts_may_take_ten_minutes_or_as_long_as_is_said() {
+        let limit = |text: &str| {
+            let request = asked(text).expect("it can be done").value;
+            request.afterwards.script_time_limit.as_secs()
+        };
+        assert_eq!(limit("backup_partitions=yes"), 600);
+        assert_eq!(limit("custom_scripts_timeout_seconds=\"5\""), 5);
+    }
+
+    #[test]
     fn safety_nets_can_be_turned_off() {
         let text = "restore_partitions=\"yes\"\nsafety_backup=\"no\"\nroll_back=\"no\"";
         let request = asked(text).expect("it can be done").value;
@@ -487,6 +549,7 @@ mod tests {
         let scripts = scripts.iter().map(|name| file(name)).collect();
         let afterwards = Afterwards {
             scripts,
+            script_time_limit: SCRIPT_TIME_LIMIT,
             next_start,
         };
         let expected = Request {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Started  Camera  Options  Remark*  Plan
-//!   ( OperationStarted  ( StepStarted  Progress*  StepEnded )*  Saved*  OperationEnded )*
+//!   ( OperationStarted  ( StepStarted  Progress*  Said*  StepEnded )*  Saved*  OperationEnded )*
 //! Remark | Refused | Failed wherever they occur;  PhaseEnded behind each phase;  Finished last
 //! ```
 
@@ -12,7 +12,7 @@ mod spot;
 use std::fmt;
 use std::time::Duration;
 
-use crate::units::Size;
+use crate::units::{Region, Size};
 
 pub use problem::{Code, Problem, Row, TABLE as PROBLEMS};
 pub use spot::Spot;
@@ -51,6 +51,8 @@ pub enum Event {
         /// How long there was no whole boot loader in flash.
         window: Duration,
     },
+    /// A script said this, a line each.
+    Said(Vec<String>),
     /// A folder with a backup is whole and has its final name.
     Saved(SavedFolder),
     /// Something is unusual; it does not keep the program from doing what it was asked.
@@ -196,6 +198,21 @@ pub enum Step {
     },
     /// Look whether a backup of what is in flash is on the card already.
     FindBackup,
+    /// Write the U-Boot environment.
+    WriteEnvironment {
+        /// Where.
+        region: Region,
+    },
+    /// Put the U-Boot environment back that was being written when power failed.
+    PutEnvironmentBack {
+        /// Where.
+        region: Region,
+    },
+    /// Put the Wi-Fi settings on the card, where the firmware reads them.
+    WriteWifiFile {
+        /// The file.
+        file: String,
+    },
     /// Change an option in the owner's configuration.
     EditConfig {
         /// The option, which becomes "no".

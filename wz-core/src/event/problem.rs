@@ -764,6 +764,192 @@ problems! {
         "The card has different SD kernels: \"{first}\" and \"{second}\""
         => "Leave only this program's kernel on the card: after a power cut the camera has to start from it.";
 
+    /// Erased flash where the environment belongs. A sound one replaces all that is built into U-Boot, so
+    /// one with a few variables would leave it without its commands.
+    EnvironmentBlank = 800 { region: Region }
+        "The U-Boot environment ({region}) is blank: U-Boot still uses the one that is built into it, and one with a few variables would keep the camera from starting"
+        => "Start the camera's own firmware once, so that U-Boot makes its environment; then run this again.";
+
+    /// Neither the layout nor a good CRC tells where it is.
+    EnvironmentUnsound = 801 { region: Region }
+        "There is no sound U-Boot environment in flash: nothing in {region} has a good CRC"
+        => "Start the camera's own firmware once, so that U-Boot makes its environment; then run this again.";
+
+    /// Two good CRCs.
+    EnvironmentSeveral = 802 { first: Region, second: Region }
+        "There are two sound U-Boot environments in flash, at {first} and at {second}, and it is not known which of them counts"
+        => "Report it with wz_flash-helper/initramfs.log.";
+
+    /// A name or value that an environment cannot hold.
+    EnvironmentEdit = 803 { why: String }
+        "The U-Boot environment cannot be changed so: {why}"
+        => "Correct the name, or make room: remove what is not needed.";
+
+    /// The chip did not take it, and holds what it held before.
+    EnvironmentRestored = 804 { why: String }
+        "The U-Boot environment could not be written, and the old one was written back and compared: {why}"
+        => "The chip may be damaged there. Report it with wz_flash-helper/initramfs.log.";
+
+    /// The chip takes neither.
+    EnvironmentBroken = 805 { why: String }
+        "The U-Boot environment could not be written, and the old one could not be written back either: {why}"
+        => "Keep the card as it is: the old one is in wz_flash-helper/environment.saved, and the next run tries again.";
+
+    /// Power went while it was written.
+    EnvironmentPutBack = 806 { region: Region }
+        "Writing the U-Boot environment was interrupted; it is whole again, and compared ({region})"
+        => "Nothing has to be done.";
+
+    /// Flash is not as an interrupted write could have left it.
+    EnvironmentStrange = 807 { file: String, region: Region }
+        "\"{file}\" does not fit what is in flash ({region}): it is of another camera, or the firmware has written there since"
+        => "If the camera that it is of works, delete it.";
+
+    /// The copy of the old content is damaged.
+    EnvironmentSavedBad = 808 { file: String }
+        "\"{file}\" is damaged, so nothing is put back from it"
+        => "Delete it. If the camera does not start, let it start from a backup.";
+
+    /// A dry run changes nothing.
+    EnvironmentPending = 809 { file: String }
+        "Writing the U-Boot environment was interrupted; a run that is no dry run puts the old one back from \"{file}\""
+        => "Set dry_run=\"no\".";
+
+    /// What Wi-Fi calls a network has 1 to 32 bytes.
+    WifiNameLength = 810 { at: Spot, length: usize }
+        "{at} has {length} bytes, and the name of a Wi-Fi network has 32 at most"
+        => "Correct wifi_ssid; letters that are not English ones take two bytes and more.";
+
+    /// As WPA has it.
+    WifiPassword = 811 { at: Spot }
+        "{at} is no Wi-Fi password: it has to have 8 to 63 English letters, digits and signs, or 64 hexadecimal digits"
+        => "Correct wifi_password.";
+
+    /// Networks without a password are not joined.
+    WifiPasswordMissing = 812 { at: Spot }
+        "{at} needs wifi_password as well: thingino joins no network without one"
+        => "Set wifi_password, or leave wifi_ssid empty.";
+
+    /// Six bytes, of one device.
+    WifiMacAddress = 813 { at: Spot }
+        "{at} is no MAC address of a device, such as \"02:00:5e:10:20:30\""
+        => "Correct mac_address, or leave it empty: the firmware then makes one.";
+
+    /// A text without blanks.
+    WifiTimeZone = 814 { at: Spot }
+        "{at} is no time zone, such as \"Europe/Berlin\""
+        => "Correct timezone, or leave it empty.";
+
+    /// Options that depend on the name of the network.
+    WifiWithoutName = 815 { file: String, keys: String }
+        "\"{file}\" has no wifi_ssid, so what it says has no effect: {keys}"
+        => "Set wifi_ssid.";
+
+    /// The firmware has to make its environment first.
+    WifiLater = 816 { firmware: String }
+        "The Wi-Fi settings are not in {firmware} yet: its U-Boot has not made its environment so far"
+        => "Let {firmware} start once, then start from this card again; wz_flash-helper/thingino.conf stays as it is.";
+
+    /// The password stands there for anybody to read.
+    WifiOnCard = 817 { file: String, conf: String }
+        "\"{file}\" on the card has the Wi-Fi password for {conf} to be read at the next start"
+        => "Leave the card in until the camera is in the network. Then delete it from the card, and \"wz_flash-helper/thingino.conf\", too.";
+
+    /// Somebody else's file, or none that U-Boot reads.
+    WifiCardFile = 818 { file: String, limit: Size }
+        "\"{file}\" on the card is longer than {limit}, so the Wi-Fi settings were not added to it"
+        => "Remove it, if you do not need it.";
+
+    /// How it stores Wi-Fi settings depends on it.
+    WifiLayoutUnknown = 819 { firmware: String }
+        "The layout of this {firmware} is not known, so it is not known where it takes its Wi-Fi settings from"
+        => "Set up Wi-Fi by the network that the camera opens.";
+
+    /// A time outside its range, or no number.
+    ConfigNotSeconds = 830 { at: Spot, key: String, value: String, most: u32 }
+        "{at} gives {key} the value \"{value}\", which is no whole number from 1 to {most}"
+        => "Write {key}=\"600\", for example.";
+
+    /// The name of a script is that of a folder.
+    ScriptIsAFolder = 831 { file: String }
+        "\"{file}\" is a folder, not a script"
+        => "Put the script itself there, or take its name out of custom_scripts in general.conf.";
+
+    /// A script has a few hundred lines at most; this is something else.
+    ScriptTooLong = 832 { file: String, limit: Size }
+        "\"{file}\" is longer than {limit}, so it is no script"
+        => "Name the script itself in custom_scripts, and keep what it works with in files of its own.";
+
+    /// A script without a single command: it was not copied whole.
+    ScriptEmpty = 833 { file: String }
+        "The script \"{file}\" is empty"
+        => "Copy it to the card again.";
+
+    /// Some editors save in this form when told "Unicode".
+    ScriptUtf16 = 834 { file: String }
+        "The script \"{file}\" is saved as UTF-16"
+        => "Open it in a text editor and save it as UTF-8 (in Windows Notepad: Save as, Encoding: UTF-8).";
+
+    /// The file holds bytes that no text has.
+    ScriptBinary = 835 { file: String, what: String }
+        "\"{file}\" is no shell script: {what}"
+        => "Name a shell script in custom_scripts; a script can start programs that lie on the card.";
+
+    /// The first line asks for an interpreter that is not on the camera.
+    ScriptInterpreter = 836 { file: String, interpreter: String }
+        "The script \"{file}\" is written for {interpreter}, and the camera has only a shell"
+        => "Write it for /bin/sh.";
+
+    /// A script ended with a status other than 0. Those behind it were not run.
+    ScriptFailed = 840 { name: String, status: i32 }
+        "The script \"{name}\" ended with status {status}"
+        => "Read what it said in wz_flash-helper/initramfs.log; what it had done by then stays done.";
+
+    /// A script was ended by a signal: by itself, or by the kernel for lack of memory.
+    ScriptKilled = 841 { name: String, signal: String }
+        "The script \"{name}\" was ended by {signal}"
+        => "Read what it said in wz_flash-helper/initramfs.log; a script has to get by with the camera's little memory.";
+
+    /// A script that does not come to its end is ended, with all that it has started.
+    ScriptTimedOut = 842 { name: String, seconds: u64 }
+        "The script \"{name}\" did not come to its end within {seconds} s and was stopped"
+        => "Correct it, or set custom_scripts_timeout_seconds to more in general.conf.";
+
+    /// A script could not be started.
+    ScriptNotStarted = 843 { name: String, reason: String }
+        "The script \"{name}\" could not be started: {reason}"
+        => "Run again; if it stays, report it with wz_flash-helper/initramfs.log.";
+
+    /// A script that starts programs without end is ended before the camera stands still.
+    ScriptTooManyPrograms = 844 { name: String, most: usize }
+        "The script \"{name}\" had more than {most} programs running at once and was stopped"
+        => "Look for a function or a program in it that starts itself.";
+
+    /// Programs that a script left running, or file systems that it left mounted.
+    ScriptLeftovers = 845 { name: String, what: String }
+        "The script \"{name}\" left behind: {what}; this was ended"
+        => "Let the script wait for what it starts, and unmount what it mounts.";
+
+    /// Of what a script says, the rest is not kept.
+    ScriptOutputCut = 846 { name: String, limit: Size }
+        "The script \"{name}\" said more than {limit}; the rest is not shown"
+        => "Take out set -x, or write what it says to a file on the card.";
+
+    /// A profile names a script that is not beside it.
+    ProfileScriptMissing = 850 { script: String, reason: String }
+        "The script \"{script}\" that a profile names cannot be used: {reason}"
+        => "Copy it to the card, beside the profile, or take its name out of the profile.";
+
+    /// A script of a profile ended with an error, or not in time.
+    ProfileScriptFailed = 851 { script: String, reason: String }
+        "The script \"{script}\" of a profile failed: {reason}"
+        => "Correct the script; what it said on standard error is in wz_flash-helper/initramfs.log.";
+
+    /// A script of a profile has to answer with one word or nothing.
+    ProfileScriptAnswer = 852 { script: String, answer: String }
+        "The script \"{script}\" of a profile answered \"{answer}\", which is not the one word that is asked for"
+        => "Let it print the word and nothing else on standard output: lower case letters, digits, _ and -.";
+
     /// Each of these options decides by itself what the camera starts when all is over.
     TwoNextStarts = 860 { at: Spot, key: String, other: String, line: usize }
         "{at} asks for {key}, and line {line} for {other}; only one of them can decide what the camera starts next"
@@ -843,6 +1029,87 @@ problems! {
     SystemFailed = 903 { doing: String, reason: String }
         "Could not {doing}: {reason}"
         => "Run again; if it stays, report it with wz_flash-helper/initramfs.log.";
+
+    /// A command at the shell would begin something beside a run that has to be finished first.
+    RunOpen = 920 {}
+        "A run that writes flash was interrupted and is not finished, so nothing else is begun"
+        => "Type \"wz run\", or leave the shell: it goes on. Leave the SD kernel on the card until it is done.";
+
+    /// What was planned before a shell was open may not fit flash and card any more.
+    PlannedAnew = 921 {}
+        "A shell was open, so configuration, journal and plan are read anew"
+        => "Nothing: the run begins again with what is on the card now.";
+
+    /// Two programs must not work on flash at once.
+    FlashBusy = 922 {}
+        "Another program of wz_flash-helper is working on flash"
+        => "Wait until it is done, then try again.";
+
+    /// By hand, a partition is written or erased alone; a camera whose boot partition does not fit the rest
+    /// does not start any more.
+    BootByHand = 923 { partition: String }
+        "\"{partition}\" is the boot partition, and no command writes it alone"
+        => "To replace the firmware, type wz switch; to restore this one's boot partition, see docs/config.md.";
+
+    /// A command needs the card.
+    CardNotMounted = 924 { folder: String }
+        "No card is mounted at \"{folder}\""
+        => "Put the card in and type: mount -t vfat /dev/mmcblk0p1 {folder}";
+
+    /// The installed firmware has no partition of this name.
+    PartitionUnknown = 925 { name: String, known: String }
+        "\"{name}\" is no partition of this camera; there are: {known}"
+        => "Correct the name; \"wz partition list\" shows them all.";
+
+    /// There are no files in such a partition, or none that could be changed.
+    PartitionWithoutFiles = 926 { partition: String, format: String }
+        "\"{partition}\" is {format}: there are no files in it that could be packed or changed one by one"
+        => "Write the whole partition instead: wz partition write.";
+
+    /// A program holds a partition that was made a device of its own.
+    PartitionInUse = 927 { device: String, reason: String }
+        "The partition at {device} is still in use: {reason}"
+        => "Unmount it (\"mount\" shows what is mounted), then try again.";
+
+    /// The kernel does not make a device of a partition.
+    PartitionNotShown = 928 { partition: String, reason: String }
+        "The kernel makes no device of \"{partition}\": {reason}"
+        => "Type \"wz partition release\" first: cameras' kernels (Linux 3.10) take one partition at a time.";
+
+    /// A file that a command names.
+    FileFailed = 929 { doing: String, file: String, reason: String }
+        "Could not {doing} \"{file}\": {reason}"
+        => "Check the name of the file and the room there.";
+
+    /// An archive could write outside the partition, or holds what no partition should.
+    ArchiveRefused = 930 { file: String, entry: String, why: String }
+        "The archive \"{file}\" is not unpacked: \"{entry}\" {why}"
+        => "Make the archive anew from the files alone; nothing was written.";
+
+    /// The partition's file system took an archive's files and shows others.
+    ExtractDiffers = 931 { partition: String, entry: String, what: String }
+        "\"{entry}\" in \"{partition}\" is not as it is in the archive: {what}"
+        => "The partition is worn out, full or damaged: write an image of it, or restore it from a backup.";
+
+    /// An archive's files could not be written into a partition.
+    ExtractFailed = 932 { partition: String, reason: String }
+        "The archive could not be unpacked into \"{partition}\": {reason}"
+        => "The partition may hold a part of it. Make room in it, or restore it from a backup, and try again.";
+
+    /// Which of several layouts the next firmware will have is told by its images only.
+    LayoutUndecided = 933 { firmware: String, layouts: String }
+        "{firmware} has several layouts ({layouts}), and it is not known which one it will have"
+        => "Switch first: the partitions of the firmware that is installed are known then.";
+
+    /// A question about the next firmware, where there is none.
+    NextFirmwareUnknown = 934 { name: String, known: String }
+        "\"{name}\" is no firmware of this camera; there are: {known}"
+        => "Set next_firmware in general.conf.";
+
+    /// A script that asks for a run would be part of it again and again.
+    RunInScript = 935 {}
+        "A script cannot begin the run that it is part of"
+        => "Use wz backup, wz restore, wz switch or wz partition in it instead.";
 }
 
 impl fmt::Display for Problem {

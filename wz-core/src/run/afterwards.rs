@@ -10,6 +10,8 @@
 //! Power may go anywhere in this. The camera then starts its firmware or, if a kernel is in place
 //! already, that kernel; as `re_run` says "no" by then, this program runs once more at most.
 
+use std::time::Duration;
+
 use super::edit::switch_off;
 use super::kernels::{self, Copies, Kernels};
 use super::prepare::Context;
@@ -21,14 +23,32 @@ use crate::image::uimage::CheckedHeader;
 use crate::journal::{Begun, Journal, Record, RunId};
 use crate::plan::RewritePlan;
 use crate::profile::{Catalogue, Chip, Firmware, Soc};
+use crate::script::{check_on_card, check_scripts};
 use crate::units::Size;
 
 /// What follows, with everything decided.
 #[derive(Clone, Debug)]
 pub(super) struct Afterwards {
-    scripts: Vec<FileName>,
+    scripts: Vec<Script>,
+    script_time_limit: Duration,
     facts: ScriptFacts,
     start: Start,
+}
+
+/// A script that is to run.
+#[derive(Clone, Debug)]
+struct Script {
+    folder: CardPath,
+    name: FileName,
+}
+
+impl Script {
+    fn custom(name: &FileName) -> Self {
+        Self {
+            folder: CardPath::scripts(),
+            name: name.clone(),
+        }
+    }
 }
 
 /// What the camera is to start next.
@@ -134,6 +154,25 @@ impl<'a> Outlook<'a> {
         names
     }
 
+    /// What the profile of the firmware that was switched to wants to be run.
+    fn post_switch(&self, card: &mut dyn Card) -> Result<Option<Script>, Problem> {
+        let switched = self.firmware.filter(|_| self.facts.next_firmware.is_some());
+        let Some((firmware, file)) =
+            switched.and_then(|firmware| Some((firmware, firmware.scripts.post_switch.as_ref()?)))
+        else {
+            return Ok(None);
+        };
+        let folder = CardPath::profiles().join(&firmware.script_folder());
+        let unusable = |reason: String| Problem::ProfileScriptMissing {
+            script: folder.join(file).to_string(),
+            reason,
+        };
+        let name = FileName::new(file);
+        let name = name.ok_or_else(|| unusable("its name is none that is used".to_owned()))?;
+        check_on_card(card, &folder.join(file)).map_err(|problem| unusable(problem.what()))?;
+        Ok(Some(Script { folder, name }))
+    }
+
     fn firmware_name(&self) -> String {
         let facts = &self.facts;
         let name = facts
@@ -153,10 +192,13 @@ pub(super) fn plan(
     outlook: &Outlook<'_>,
     card: &mut dyn Card,
 ) -> Result<Afterwards, Vec<Problem>> {
-    let mut problems = Vec::new();
-    for script in &wanted.scripts {
-        problems.extend(missing_script(script, card).err());
+    let mut problems = check_scripts(card, &wanted.scripts);
+    let mut scripts = Vec::new();
+    match outlook.post_switch(card) {
+        Ok(script) => scripts.extend(script),
+        Err(problem) => problems.push(problem),
     }
+    scripts.extend(wanted.scripts.iter().map(Script::custom));
     let start = match &wanted.next_start {
         NextStart::Firmware | NextStart::ProgramKept => Ok(Start::AsItIs),
         NextStart::OtherKernel(file) => other_kernel(file, outlook, card),
@@ -164,7 +206,8 @@ pub(super) fn plan(
     };
     match start {
         Ok(start) if problems.is_empty() => Ok(Afterwards {
-            scripts: wanted.scripts.clone(),
+            scripts,
+            script_time_limit: wanted.script_time_limit,
             facts: outlook.facts.clone(),
             start,
         }),
@@ -173,16 +216,6 @@ pub(super) fn plan(
             problems.push(problem);
             Err(problems)
         }
-    }
-}
-
-fn missing_script(name: &FileName, card: &mut dyn Card) -> Result<(), Problem> {
-    let path = CardPath::scripts().join(name.as_str());
-    match size_of(&path, card)? {
-        Some(_) => Ok(()),
-        None => Err(Problem::ScriptMissing {
-            file: path.to_string(),
-        }),
     }
 }
 
@@ -283,7 +316,7 @@ impl Afterwards {
     pub(super) fn lines(&self) -> Vec<String> {
         let scripts = self.scripts.iter();
         let mut lines: Vec<String> = scripts
-            .map(|name| format!("Then run the script {name}"))
+            .map(|script| format!("Then run the script {}", script.name))
             .collect();
         match &self.start {
             Start::AsItIs => {}
@@ -315,10 +348,10 @@ impl Afterwards {
     /// Does it, up to the first thing that fails, which is told with what is left out.
     pub(super) fn carry_out(&self, kernels: &Kernels, tools: &mut Tools<'_>) -> Outcome {
         let todo = self.shown();
-        for (index, name) in self.scripts.iter().enumerate() {
-            if let Err(problem) = self.run_script(name, tools) {
+        for (index, script) in self.scripts.iter().enumerate() {
+            if let Err(problem) = self.run_script(script, tools) {
                 tools.reporter.report(&Event::Failed(problem));
-                let why = format!("the script {name} failed");
+                let why = format!("the script {} failed", script.name);
                 let left = todo.get(index + 1..).unwrap_or_default();
                 skip(left, &why, tools.reporter);
                 return Outcome::Incomplete;
@@ -338,13 +371,22 @@ impl Afterwards {
         }
     }
 
-    fn run_script(&self, name: &FileName, tools: &mut Tools<'_>) -> Result<(), Problem> {
+    /// Whether there is any script to run, be it a profile's.
+    pub(super) fn has_scripts(&self) -> bool {
+        !self.scripts.is_empty()
+    }
+
+    fn run_script(&self, script: &Script, tools: &mut Tools<'_>) -> Result<(), Problem> {
         let step = Step::RunScript {
-            name: name.to_string(),
+            name: script.name.to_string(),
         };
-        let facts = self.facts.clone();
+        let script = ScriptCall {
+            folder: script.folder.clone(),
+            name: &script.name,
+            time_limit: self.script_time_limit,
+            facts: self.facts.clone(),
+        };
         in_step(tools.reporter, step, |reporter| {
-            let script = ScriptCall { name, facts };
             tools.surroundings.run_script(&script, reporter)
         })
     }
@@ -355,12 +397,12 @@ impl Afterwards {
             Start::Other(_) => Some(Key::CopyNewSdcardKernel),
             Start::Program { .. } => Some(Key::ReRun),
         };
-        in_words(&self.scripts, start)
+        in_words(self.scripts.iter().map(|script| &script.name), start)
     }
 }
 
-fn in_words(scripts: &[FileName], start: Option<Key>) -> Vec<String> {
-    let scripts = scripts.iter().map(|name| format!("the script {name}"));
+fn in_words<'a>(scripts: impl Iterator<Item = &'a FileName>, start: Option<Key>) -> Vec<String> {
+    let scripts = scripts.map(|name| format!("the script {name}"));
     scripts.chain(start.map(|key| key.to_string())).collect()
 }
 
@@ -371,7 +413,7 @@ pub(super) fn skip_all(wanted: &config::Afterwards, why: &str, reporter: &mut dy
         NextStart::OtherKernel(_) => Some(Key::CopyNewSdcardKernel),
         NextStart::ProgramOnce => Some(Key::ReRun),
     };
-    skip(&in_words(&wanted.scripts, start), why, reporter);
+    skip(&in_words(wanted.scripts.iter(), start), why, reporter);
 }
 
 fn skip(what: &[String], why: &str, reporter: &mut dyn Reporter) {

@@ -5,7 +5,7 @@ use super::asked::{Earlier, Ready, ready};
 use super::chip::{find_chip, is_this_camera, serial_of};
 use super::ending::Over;
 use super::rewriting::{self, KernelNames, Left};
-use super::{Scene, Stop, kernels};
+use super::{PlanAnew, Scene, Start, Stop, kernels};
 use crate::card::CardPath;
 use crate::config::{self, Request};
 use crate::event::{Event, Operation, Outcome, Phase, Problem, Verdict};
@@ -27,10 +27,10 @@ impl Scene<'_, '_> {
         earlier: Earlier,
         config: Result<Request, Stop>,
         catalogue: Result<Catalogue, Stop>,
-    ) -> Over {
-        let attempt = earlier.attempts + 1;
+    ) -> Result<Over, PlanAnew> {
+        let attempt = self.attempt_after(earlier.attempts);
         if attempt > MOST_ATTEMPTS {
-            return self.give_up(None, Stage::Preparing.about_to());
+            return Ok(self.give_up(None, Stage::Preparing.about_to()));
         }
         let now = self.surroundings.since_power_on().as_nanos().to_le_bytes();
         let before = earlier.run.map(RunId::to_bytes).unwrap_or_default();
@@ -56,11 +56,25 @@ impl Scene<'_, '_> {
                 afterwards,
             }) => {
                 let over = self.finish(Some(operation), outcome, journal, &copies);
-                over.followed_by(Some(afterwards))
+                Ok(over.followed_by(Some(afterwards)))
             }
-            Ok(Changed { left, .. }) => self.stay(left),
+            Ok(Changed { left, .. }) => Ok(self.stay(left)),
             Err(stop) => self.end_untouched(stop, Some(journal), &copies),
         }
+    }
+
+    /// The files that this program may have been started from.
+    pub(super) fn program(&mut self) -> Result<Vec<CardPath>, Problem> {
+        let names = kernels::present(self.card, &self.rule.names)?;
+        let mut files: Vec<CardPath> = names
+            .iter()
+            .map(|name| CardPath::root().join(name))
+            .collect();
+        if self.start == Start::Shell {
+            let away = kernels::away(self.card, &self.rule.names)?;
+            files.extend(away.iter().map(|name| kernels::put_away_path(name)));
+        }
+        Ok(files)
     }
 
     fn change_flash(
@@ -69,13 +83,9 @@ impl Scene<'_, '_> {
         journal: &mut Journal,
         copies: &mut Vec<String>,
     ) -> Result<Changed, Stop> {
-        let program = kernels::present(self.card, &self.rule.names)?;
-        let program: Vec<CardPath> = program
-            .iter()
-            .map(|name| CardPath::root().join(name))
-            .collect();
+        let program = self.program()?;
         let (camera, prepared) = self.prepare(ready, &program)?;
-        self.surroundings.before_operations();
+        self.pause()?;
         let began = self.surroundings.since_power_on();
         let saved = self.make_backup(&prepared)?;
         let Some(rewrite) = &prepared.rewrite else {
@@ -119,13 +129,13 @@ impl Scene<'_, '_> {
         mut state: State,
         wanted: Option<&config::Afterwards>,
         catalogue: Result<Catalogue, Stop>,
-    ) -> Over {
+    ) -> Result<Over, PlanAnew> {
         let builtin = || Catalogue::builtin();
         let catalogue = catalogue.unwrap_or_else(|_| builtin());
-        let attempt = state.attempts + 1;
+        let attempt = self.attempt_after(state.attempts);
         if attempt > MOST_ATTEMPTS {
             let about_to = state.stage.about_to();
-            return self.give_up(Some(&mut state), about_to);
+            return Ok(self.give_up(Some(&mut state), about_to));
         }
         self.reporter
             .report(&Event::Remark(Problem::Resumed { attempt }));
@@ -133,19 +143,20 @@ impl Scene<'_, '_> {
             .journal
             .append(self.card, &Record::Started { attempt })
         {
-            return self.refuse_and_wait(problem);
+            return Ok(self.refuse_and_wait(problem));
         }
+        self.pause()?;
         let operation = state.begun.as_ref().map(|begun| begun.operation.into());
         let mut copies = state.kernel_copies.clone();
         let left = self.go_on(&mut state, &mut copies, operation, &catalogue);
-        match left {
+        Ok(match left {
             Ok(Left::Whole(outcome)) => {
                 let over = self.finish(operation, outcome, state.journal, &copies);
                 self.plan_what_follows(over, state.begun.as_ref(), wanted, &catalogue)
             }
             Ok(left) => self.stay(left),
             Err(problem) => self.refuse_and_wait(problem),
-        }
+        })
     }
 
     fn go_on(
@@ -162,12 +173,12 @@ impl Scene<'_, '_> {
         }
         let flash = self.flash.as_mut().map_err(|problem| problem.clone())?;
         let mut journal = state.journal.clone();
-        self.surroundings.before_operations();
         let began = self.surroundings.since_power_on();
         let told = operation.map(Event::OperationStarted);
         told.iter().for_each(|event| self.reporter.report(event));
         let names = KernelNames {
             firmwares: catalogue.firmwares(&soc.name),
+            sources: self.start.kernel_sources(&self.rule.names),
         };
         let mut desk = rewriting::Desk {
             flash,

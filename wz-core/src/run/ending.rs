@@ -3,7 +3,7 @@
 use super::afterwards::Afterwards;
 use super::kernels::{self, Kernels};
 use super::rewriting::{self, Left};
-use super::{Ended, Next, Scene, Stop};
+use super::{Ended, Next, PlanAnew, Scene, Start, Stop, by_hand};
 use crate::card::{Card, CardPath, remove_for_good};
 use crate::event::{Event, Operation, Outcome, Problem, Reporter};
 use crate::journal::{Journal, MOST_ATTEMPTS, Record, State};
@@ -78,20 +78,43 @@ impl Scene<'_, '_> {
             self.card,
             self.reporter,
         );
+        self.forget_given_images();
+        let kernels = self.or_away(kernels, copies);
         Over::new(outcome, kernels)
     }
 
-    /// Ends a run that has changed nothing in flash.
+    /// Ends a run that has changed nothing in flash. One that is to be planned anew leaves its journal,
+    /// or the one that the shell has begun.
     pub(super) fn end_untouched(
         &mut self,
         stop: Stop,
         journal: Option<Journal>,
         copies: &[String],
-    ) -> Over {
-        let outcome = conclude(Err(stop), self.reporter);
-        match journal {
+    ) -> Result<Over, PlanAnew> {
+        let outcome = conclude(Err(stop), self.reporter)?;
+        Ok(match journal {
             Some(journal) => self.finish(None, outcome, journal, copies),
             None => Over::new(outcome, self.put_away()),
+        })
+    }
+
+    /// What was found to put away; or else the kernels that were put away before, where the program may
+    /// have been started from a copy of them, or from a shell.
+    pub(super) fn or_away(&mut self, found: Kernels, copies: &[String]) -> Kernels {
+        let may_be_away = self.start == Start::Shell || !copies.is_empty();
+        if found != Kernels::NoneFound || !may_be_away {
+            return found;
+        }
+        match kernels::away(self.card, &self.rule.names) {
+            Ok(away) if !away.is_empty() => Kernels::PutAway(away),
+            _ => found,
+        }
+    }
+
+    /// No run is open: nobody needs them any more.
+    pub(super) fn forget_given_images(&mut self) {
+        if let Err(problem) = by_hand::forget_given_images(self.card) {
+            self.reporter.report(&Event::Remark(problem));
         }
     }
 
@@ -112,8 +135,10 @@ impl Scene<'_, '_> {
                 last: about_to.to_owned(),
             }));
         let copies = open.as_ref().map(|state| state.kernel_copies.clone());
-        let removed = kernels::remove_copies(&copies.unwrap_or_default(), self.card);
-        let kernels = self.put_away();
+        let copies = copies.unwrap_or_default();
+        let removed = kernels::remove_copies(&copies, self.card);
+        let found = self.put_away();
+        let kernels = self.or_away(found, &copies);
         let counted_anew = match (&kernels, open) {
             (Kernels::NoneFound, _) => Ok(()),
             // An interrupted run can go on once the owner gives the kernel its name back.
@@ -149,18 +174,22 @@ fn remove_journal(card: &mut dyn Card) -> Result<(), Problem> {
     remove_for_good(card, &CardPath::journal()).map_err(|error| error.into_problem(card))
 }
 
-pub(super) fn conclude(result: Result<Outcome, Stop>, reporter: &mut dyn Reporter) -> Outcome {
+pub(super) fn conclude(
+    result: Result<Outcome, Stop>,
+    reporter: &mut dyn Reporter,
+) -> Result<Outcome, PlanAnew> {
     match result {
-        Ok(outcome) => outcome,
+        Ok(outcome) => Ok(outcome),
+        Err(Stop::PlanAnew(anew)) => Err(anew),
         Err(Stop::Refused(problems)) => {
             problems
                 .into_iter()
                 .for_each(|problem| reporter.report(&Event::Refused(problem)));
-            Outcome::Refused
+            Ok(Outcome::Refused)
         }
         Err(Stop::Failed(problem)) => {
             reporter.report(&Event::Failed(problem));
-            Outcome::Failed
+            Ok(Outcome::Failed)
         }
     }
 }

@@ -153,6 +153,25 @@ pub fn put_away(
     })
 }
 
+/// Those of these names whose kernel has been put away.
+///
+/// # Errors
+/// The card's own.
+pub fn away(card: &mut dyn Card, names: &[String]) -> Result<Vec<String>, Problem> {
+    let there = names_at_the_top(card)?;
+    let is_away = |name: &&String| is_one_of(put_away_path(name).name(), &there);
+    Ok(names.iter().filter(is_away).cloned().collect())
+}
+
+/// Which kernels on the card may serve as the source of copies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sources<'a> {
+    /// Those that U-Boot finds: it has just booted one of them.
+    Bootable,
+    /// If there is none, also those of these names that have been put away.
+    PutAway(&'a [String]),
+}
+
 /// A kernel that U-Boot boots, and the names that it is still missing under.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copies {
@@ -178,6 +197,11 @@ impl Copies {
         Self { from, size, to }
     }
 
+    /// Whether U-Boot finds the kernel without them.
+    pub fn are_of_a_bootable_one(&self) -> bool {
+        !self.from.name().to_ascii_lowercase().ends_with(PUT_AWAY)
+    }
+
     /// What the copies take on the card.
     pub fn needed(&self, cluster: Size) -> Size {
         let one = self.size.round_up(cluster).get() + 2 * cluster.get();
@@ -190,38 +214,52 @@ impl Copies {
 ///
 /// # Errors
 /// [`Problem::NoBootableKernel`] when there is none to copy, and the card's own.
-pub fn missing(card: &mut dyn Card, names: &[String]) -> Result<Copies, Problem> {
+pub fn missing(
+    card: &mut dyn Card,
+    names: &[String],
+    sources: Sources<'_>,
+) -> Result<Copies, Problem> {
     let there = names_at_the_top(card)?;
-    let is_there = |name: &String| there.iter().any(|entry| entry.eq_ignore_ascii_case(name));
+    let is_there = |name: &String| is_one_of(name, &there);
     let mut distinct = BTreeSet::new();
     let names = names
         .iter()
         .filter(|name| distinct.insert(name.to_ascii_lowercase()));
     let (present, absent): (Vec<&String>, Vec<&String>) = names.partition(|name| is_there(name));
-    let mut found: Option<(CardPath, CheckedHeader)> = None;
-    for name in &present {
-        let path = CardPath::root().join(name);
-        let header = bootable(card, &path).map_err(|error| error.into_problem(card))?;
-        match (header, &found) {
-            (Some(header), Some((first, known))) if header != *known => {
-                return Err(Problem::KernelsDiffer {
-                    first: first.to_string(),
-                    second: path.to_string(),
-                });
-            }
-            (Some(header), None) => found = Some((path, header)),
-            _ => {}
-        }
+    let places = present.iter().map(|name| CardPath::root().join(name));
+    let mut found = the_bootable_one(card, &places.collect::<Vec<_>>())?;
+    if let Sources::PutAway(known) = sources
+        && present.is_empty()
+    {
+        let away = Kernels::PutAway(away(card, known)?);
+        found = the_bootable_one(card, &away.files())?;
     }
     if let Some((from, header)) = found {
         let to = absent.into_iter().cloned().collect();
-        let size = header.total();
-        return Ok(Copies { from, size, to });
+        return Ok(Copies::of(from, header.total(), to));
     }
     let names = present.into_iter().chain(absent).map(String::as_str);
     Err(Problem::NoBootableKernel {
         names: names.collect::<Vec<_>>().join(", "),
     })
+}
+
+/// The first bootable one of these files, if all that are bootable are the same.
+fn the_bootable_one(
+    card: &mut dyn Card,
+    files: &[CardPath],
+) -> Result<Option<(CardPath, CheckedHeader)>, Problem> {
+    let mut found = bootable_of(card, files)?.into_iter();
+    let Some((first, header)) = found.next() else {
+        return Ok(None);
+    };
+    match found.find(|(_, other)| *other != header) {
+        None => Ok(Some((first, header))),
+        Some((second, _)) => Err(Problem::KernelsDiffer {
+            first: first.to_string(),
+            second: second.to_string(),
+        }),
+    }
 }
 
 /// The header of the file, if it is a kernel that U-Boot boots.

@@ -5,38 +5,45 @@
 
 mod afterwards;
 mod asked;
+mod by_hand;
 mod changing;
 mod chip;
 mod death;
 mod edit;
 mod ending;
 mod kernels;
+mod look;
+mod notes;
 mod prepare;
 mod rewriting;
 mod scripts;
+mod wifi;
 
 use std::time::Duration;
 
 use crate::card::{Card, CardPath};
-use crate::config::{self, Mode, NextStart, Request};
+use crate::config::{self, Mode, NextStart, Order, Request, WifiSetup};
 use crate::detect::{self, Camera, Detected, FlashDevice, Manual};
 use crate::event::{Event, Operation, Outcome, Phase, Problem, Reporter, Verdict};
-use crate::execute::{BackupResult, backup};
+use crate::execute::{BackupResult, backup, environment};
 use crate::flash::{FileSystems, Flash};
 use crate::journal::State;
 use crate::profile::{Catalogue, Chip, Soc};
 use crate::units::Size;
 
 use afterwards::Afterwards;
-use asked::{Ready, Standing, read_config, ready, standing, wants, with_card_profiles};
+use asked::{Ready, Standing, read_request, ready, standing, wants, with_card_profiles};
 use chip::find_chip;
 use ending::{Over, conclude, forget};
-use kernels::{InTheEnd, Kernels, Rule};
+use kernels::{InTheEnd, Kernels, Rule, Sources};
 use prepare::Prepared;
+use wifi::Provisioned;
 
+pub use by_hand::{preview, run_by_hand, take_in};
 pub use chip::ChipEvidence;
 pub use death::after_death;
 pub use kernels::PUT_AWAY;
+pub use look::{Sight, look};
 pub use scripts::{ScriptCall, ScriptFacts};
 
 /// The flash chip and its kernel device.
@@ -68,8 +75,26 @@ pub trait Surroundings {
     /// A sign of life for the watchdog, where nothing is reported for a while.
     fn keep_alive(&self);
 
-    /// Called once when all is planned and nothing has been done: the owner may want a shell.
-    fn before_operations(&mut self);
+    /// Called once when all is planned and nothing has been done: the owner may want a shell. What
+    /// is mounted of flash would be in its way, and is released before it opens.
+    fn before_operations(&mut self, file_systems: &mut dyn FileSystems) -> Visit;
+
+    /// Asks a script of a profile about the camera with this SoC and chip, and returns what it printed.
+    /// It may read flash, and change nothing. Where none can be run, that is its answer.
+    ///
+    /// # Errors
+    /// When it is not there, cannot be started, takes too long, or ends with another status than 0.
+    fn ask_script(
+        &mut self,
+        script: &CardPath,
+        _camera: (&str, &str),
+        _reporter: &mut dyn Reporter,
+    ) -> Result<String, Problem> {
+        Err(Problem::ProfileScriptFailed {
+            script: script.to_string(),
+            reason: "no script can be run here".to_owned(),
+        })
+    }
 
     /// Runs a custom script to its end.
     ///
@@ -80,6 +105,15 @@ pub trait Surroundings {
         script: &ScriptCall<'_>,
         reporter: &mut dyn Reporter,
     ) -> Result<(), Problem>;
+}
+
+/// Whether somebody was there who may have changed flash and card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visit {
+    /// Nothing was opened: all is as it was planned for.
+    Nobody,
+    /// A shell was open.
+    Somebody,
 }
 
 /// How a run ended.
@@ -109,6 +143,37 @@ enum Stop {
     Refused(Vec<Problem>),
     /// Something was begun.
     Failed(Problem),
+    /// Nothing was begun, and it starts again.
+    PlanAnew(PlanAnew),
+}
+
+impl Stop {
+    fn into_problems(self) -> Vec<Problem> {
+        match self {
+            Self::Refused(problems) => problems,
+            Self::Failed(problem) => vec![problem],
+            Self::PlanAnew(_) => Vec::new(),
+        }
+    }
+}
+
+/// Somebody had a shell: whatever was read before may have changed.
+struct PlanAnew;
+
+impl From<PlanAnew> for Stop {
+    fn from(anew: PlanAnew) -> Self {
+        Self::PlanAnew(anew)
+    }
+}
+
+/// Where a run starts from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Start {
+    /// U-Boot has just booted the SD kernel.
+    PowerOn,
+    /// A shell is or was open: the SD kernel may have been put away, this power-on has been counted,
+    /// and nobody is asked again.
+    Shell,
 }
 
 impl From<Problem> for Stop {
@@ -123,8 +188,19 @@ impl From<Vec<Problem>> for Stop {
     }
 }
 
+impl Start {
+    /// Where copies of the SD kernel may come from, whose names are these.
+    fn kernel_sources(self, names: &[String]) -> Sources<'_> {
+        match self {
+            Self::PowerOn => Sources::Bootable,
+            Self::Shell => Sources::PutAway(names),
+        }
+    }
+}
+
 /// The machine, as far as it is there, and who is told.
 struct Scene<'a, 'b> {
+    start: Start,
     card: &'a mut dyn Card,
     flash: Result<FlashUnit<'b>, Problem>,
     chip: &'a ChipEvidence,
@@ -145,40 +221,14 @@ pub fn run(
     surroundings: &mut dyn Surroundings,
     reporter: &mut dyn Reporter,
 ) -> Ended {
-    let config = read_config(card, reporter);
-    let catalogue = with_card_profiles(card);
-    let standing = standing(card, config.as_ref().ok());
-    let wanted = config
-        .as_ref()
-        .ok()
-        .map(|request| request.afterwards.clone());
-    let mut scene = Scene {
-        card,
-        flash,
-        chip,
-        rule: Rule {
-            names: kernels::names(catalogue.as_ref().ok()),
-            in_the_end: in_the_end(wanted.as_ref()),
-        },
-        surroundings,
-        reporter,
-    };
-    let over = match standing {
-        Ok(Standing::ReadsOnly(leftover)) => scene.only_read(leftover, config, catalogue),
-        Ok(Standing::Begins(earlier)) => scene.begin(earlier, config, catalogue),
-        Ok(Standing::Interrupted(_)) if wants(&config, Mode::DryRun) => {
-            scene.refuse_and_wait(Problem::DryRunOfOpenRun {})
-        }
-        Ok(Standing::Interrupted(state)) => scene.resume(*state, wanted.as_ref(), catalogue),
-        // Whether the camera still starts without the card is not known.
-        Err(problem) => scene.refuse_and_wait(problem),
-    };
-    let ended = scene.follow(over, wanted.as_ref());
-    scene.reporter.report(&Event::Finished {
-        outcome: ended.outcome,
-        peak_memory: scene.surroundings.peak_memory(),
-    });
-    ended
+    Scene::new(Start::PowerOn, card, flash, chip, surroundings, reporter).whole(None)
+}
+
+fn rule(catalogue: Option<&Catalogue>, wanted: Option<&config::Afterwards>) -> Rule {
+    Rule {
+        names: kernels::names(catalogue),
+        in_the_end: in_the_end(wanted),
+    }
 }
 
 fn in_the_end(wanted: Option<&config::Afterwards>) -> InTheEnd {
@@ -188,7 +238,101 @@ fn in_the_end(wanted: Option<&config::Afterwards>) -> InTheEnd {
     }
 }
 
+impl<'a, 'b> Scene<'a, 'b> {
+    fn new(
+        start: Start,
+        card: &'a mut dyn Card,
+        flash: Result<FlashUnit<'b>, Problem>,
+        chip: &'a ChipEvidence,
+        surroundings: &'a mut dyn Surroundings,
+        reporter: &'a mut dyn Reporter,
+    ) -> Self {
+        Self {
+            start,
+            card,
+            flash,
+            chip,
+            rule: rule(None, None),
+            surroundings,
+            reporter,
+        }
+    }
+}
+
 impl Scene<'_, '_> {
+    /// A run to its end, for `order` or else for what `general.conf` asks for.
+    fn whole(&mut self, order: Option<&Order>) -> Ended {
+        let ended = loop {
+            match self.attempt(order) {
+                Ok(ended) => break ended,
+                Err(PlanAnew) => {
+                    self.start = Start::Shell;
+                    let told = Problem::PlannedAnew {};
+                    self.reporter.report(&Event::Remark(told));
+                }
+            }
+        };
+        self.reporter.report(&Event::Finished {
+            outcome: ended.outcome,
+            peak_memory: self.surroundings.peak_memory(),
+        });
+        ended
+    }
+
+    fn attempt(&mut self, order: Option<&Order>) -> Result<Ended, PlanAnew> {
+        let config = read_request(self.card, order, self.reporter);
+        let catalogue = with_card_profiles(self.card);
+        let request = config.as_ref().ok();
+        let standing = standing(self.card, request);
+        let is_dry = wants(&config, Mode::DryRun);
+        let leaves_wifi = request.is_some_and(|request| request.wifi == WifiSetup::LeftAlone);
+        let wanted = request.map(|request| request.afterwards.clone());
+        self.rule = rule(catalogue.as_ref().ok(), wanted.as_ref());
+        let mut over = match standing {
+            Ok(Standing::ReadsOnly(leftover)) => self.only_read(leftover, config, catalogue)?,
+            Ok(Standing::Begins(earlier)) => self.begin(earlier, config, catalogue)?,
+            Ok(Standing::Interrupted(_)) if order.is_some() => {
+                self.refuse_and_wait(Problem::RunOpen {})
+            }
+            Ok(Standing::Interrupted(_)) if is_dry => {
+                self.refuse_and_wait(Problem::DryRunOfOpenRun {})
+            }
+            Ok(Standing::Interrupted(state)) => self.resume(*state, wanted.as_ref(), catalogue)?,
+            // Whether the camera still starts without the card is not known.
+            Err(problem) => self.refuse_and_wait(problem),
+        };
+        let wifi = match is_dry || leaves_wifi {
+            true => Provisioned::NotAsked,
+            false => self.set_up_wifi(&mut over.ended),
+        };
+        let mut ended = self.follow(over, wanted.as_ref());
+        if wifi == Provisioned::Later && is_well(ended.outcome) {
+            ended.outcome = Outcome::Incomplete;
+        }
+        Ok(ended)
+    }
+
+    /// Lets the owner have a shell, once per power-on.
+    fn pause(&mut self) -> Result<(), PlanAnew> {
+        match (self.start, &mut self.flash) {
+            (Start::PowerOn, Ok(flash)) => {
+                match self.surroundings.before_operations(flash.file_systems) {
+                    Visit::Nobody => Ok(()),
+                    Visit::Somebody => Err(PlanAnew),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Which power-on of its run this is, after `earlier` ones.
+    fn attempt_after(&self, earlier: u32) -> u32 {
+        match self.start {
+            Start::PowerOn => earlier + 1,
+            Start::Shell => earlier.max(1),
+        }
+    }
+
     /// S7: a run that does not change flash puts the SD kernel away before it looks at flash,
     /// whatever is wrong, so that the camera never starts it again and again.
     fn only_read(
@@ -196,15 +340,16 @@ impl Scene<'_, '_> {
         leftover: Option<Box<State>>,
         config: Result<Request, Stop>,
         catalogue: Result<Catalogue, Stop>,
-    ) -> Over {
+    ) -> Result<Over, PlanAnew> {
+        let copies = leftover.as_ref().map(|state| state.kernel_copies.clone());
         if let Some(Err(problem)) = leftover.map(|state| forget(&state, self.card)) {
             self.reporter.report(&Event::Remark(problem));
         }
         let kernels = match kernels::end(&self.rule, self.card, self.reporter) {
-            Ok(kernels) => kernels,
+            Ok(kernels) => self.or_away(kernels, &copies.unwrap_or_default()),
             Err(problem) => {
-                let outcome = conclude(Err(Stop::from(problem)), self.reporter);
-                return Over::new(outcome, Kernels::NoneFound);
+                let outcome = conclude(Err(Stop::from(problem)), self.reporter)?;
+                return Ok(Over::new(outcome, Kernels::NoneFound));
             }
         };
         if kernels == Kernels::NoneFound {
@@ -216,7 +361,9 @@ impl Scene<'_, '_> {
             Ok((outcome, afterwards)) => (Ok(outcome), Some(afterwards)),
             Err(stop) => (Err(stop), None),
         };
-        Over::new(conclude(result, self.reporter), kernels).followed_by(afterwards)
+        let outcome = conclude(result, self.reporter)?;
+        self.forget_given_images();
+        Ok(Over::new(outcome, kernels).followed_by(afterwards))
     }
 
     fn read_flash(
@@ -225,10 +372,11 @@ impl Scene<'_, '_> {
         kernels: &Kernels,
     ) -> Result<(Outcome, Afterwards), Stop> {
         let (_, prepared) = self.prepare(ready, &kernels.files())?;
-        self.surroundings.before_operations();
+        self.pause()?;
         let began = self.surroundings.since_power_on();
         let is_dry = prepared.request.mode == Mode::DryRun;
-        let outcome = match is_dry && !prepared.request.is_empty() {
+        let has_work = !prepared.request.is_empty() || prepared.sets_up_wifi;
+        let outcome = match is_dry && has_work {
             true => Outcome::DryRun,
             false => self.make_backup(&prepared)?,
         };
@@ -238,12 +386,16 @@ impl Scene<'_, '_> {
 
     /// What follows the operations follows only those that have ended well.
     fn follow(&mut self, over: Over, wanted: Option<&config::Afterwards>) -> Ended {
-        let Some(wanted) = wanted.filter(|wanted| !wanted.is_empty()) else {
-            return over.ended;
-        };
+        let wanted = wanted.filter(|wanted| !wanted.is_empty());
         let outcome = match (over.ended.outcome, over.afterwards) {
             (Outcome::DryRun, _) => Outcome::DryRun,
-            (Outcome::Success | Outcome::NothingToDo, Some(afterwards)) => {
+            (Outcome::Success | Outcome::NothingToDo, Some(afterwards))
+                if wanted.is_some() || afterwards.has_scripts() =>
+            {
+                // A script that asks for a partition that stays mounted here is told.
+                if let Ok(flash) = &mut self.flash {
+                    let _ = flash.file_systems.release();
+                }
                 let mut tools = afterwards::Tools {
                     card: self.card,
                     surroundings: self.surroundings,
@@ -253,7 +405,9 @@ impl Scene<'_, '_> {
             }
             (outcome, _) => {
                 let why = format!("the run before it ended as \"{outcome}\"");
-                afterwards::skip_all(wanted, &why, self.reporter);
+                if let Some(wanted) = wanted {
+                    afterwards::skip_all(wanted, &why, self.reporter);
+                }
                 outcome
             }
         };
@@ -263,13 +417,52 @@ impl Scene<'_, '_> {
         }
     }
 
+    /// What the owner wants of the firmware that is there now, when all operations are over.
+    fn set_up_wifi(&mut self, ended: &mut Ended) -> Provisioned {
+        let is_whole = is_well(ended.outcome) || ended.outcome == Outcome::Incomplete;
+        let Ok(flash) = &mut self.flash else {
+            return Provisioned::NotAsked;
+        };
+        if !is_whole || ended.next == Next::StayOn {
+            return Provisioned::NotAsked;
+        }
+        match wifi::provision(flash, self.chip, self.card, self.reporter) {
+            Ok(Provisioned::Done) if ended.outcome == Outcome::NothingToDo => {
+                ended.outcome = Outcome::Success;
+                Provisioned::Done
+            }
+            Ok(provisioned) => provisioned,
+            Err(problems) => {
+                for problem in problems {
+                    self.reporter.report(&Event::Failed(problem));
+                }
+                ended.outcome = Outcome::Incomplete;
+                Provisioned::NotAsked
+            }
+        }
+    }
+
     fn prepare(&mut self, ready: &Ready, program: &[CardPath]) -> Result<(Camera, Prepared), Stop> {
         let (soc, chip) = find_chip(&ready.catalogue, self.chip)?;
         let flash = self.flash.as_mut().map_err(|problem| problem.clone())?;
         detect::check_size(&flash.device, soc)?;
+        put_environment_right(ready.request.mode, flash, self.card, self.reporter)?;
         let began = self.surroundings.since_power_on();
         let (catalogue, request) = (&ready.catalogue, &ready.request);
-        let camera = find_camera(catalogue, (soc, chip), flash, request, self.reporter)?;
+        let manual = Manual {
+            firmware: request.manual_firmware.as_ref().map(ToString::to_string),
+            model: request.manual_model.as_ref().map(ToString::to_string),
+        };
+        let camera = find_camera(
+            catalogue,
+            (soc, chip),
+            flash,
+            &manual,
+            self.surroundings,
+            self.reporter,
+        )?;
+        self.reporter
+            .report(&notes::about(&camera, soc, self.chip, flash));
         self.end_phase(Phase::Detect, began);
         let began = self.surroundings.since_power_on();
         let flash = self.flash.as_mut().map_err(|problem| problem.clone())?;
@@ -279,6 +472,7 @@ impl Scene<'_, '_> {
             soc,
             camera: &camera,
             program,
+            kernel_sources: self.start.kernel_sources(&self.rule.names),
         };
         let prepared = prepare::prepare(context, flash, self.card, self.reporter)?;
         self.end_phase(Phase::Plan, began);
@@ -325,25 +519,73 @@ impl Scene<'_, '_> {
     }
 }
 
+fn is_well(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Success | Outcome::NothingToDo)
+}
+
+/// Before anything else looks at flash: a U-Boot environment that was being written when power failed.
+fn put_environment_right(
+    mode: Mode,
+    flash: &mut FlashUnit<'_>,
+    card: &mut dyn Card,
+    reporter: &mut dyn Reporter,
+) -> Result<(), Problem> {
+    let told = match mode {
+        Mode::DryRun => environment::pending(card)?,
+        Mode::Real => match environment::put_back(flash.chip, card, reporter) {
+            Ok(()) => None,
+            // It concerns another camera; this one is as it is.
+            Err(problem @ Problem::EnvironmentStrange { .. }) => Some(problem),
+            Err(problem) => return Err(problem),
+        },
+    };
+    if let Some(problem) = told {
+        reporter.report(&Event::Remark(problem));
+    }
+    Ok(())
+}
+
+/// Finds out what camera this is, with the scripts of profiles where rules do not tell.
+fn detect_camera(
+    catalogue: &Catalogue,
+    (soc, chip): (&Soc, &Chip),
+    flash: &mut FlashUnit<'_>,
+    manual: &Manual,
+    surroundings: &mut dyn Surroundings,
+    reporter: &mut dyn Reporter,
+) -> Result<Detected, Problem> {
+    let mut ask = |script: &str| {
+        let script = CardPath::profiles().join(script);
+        surroundings.ask_script(&script, (&soc.name, &chip.name), reporter)
+    };
+    detect::detect(
+        catalogue,
+        (soc, chip),
+        &flash.device,
+        manual,
+        flash.chip,
+        flash.file_systems,
+        &mut ask,
+    )
+}
+
 fn find_camera(
     catalogue: &Catalogue,
     (soc, chip): (&Soc, &Chip),
     flash: &mut FlashUnit<'_>,
-    request: &Request,
+    manual: &Manual,
+    surroundings: &mut dyn Surroundings,
     reporter: &mut dyn Reporter,
 ) -> Result<Camera, Problem> {
-    let manual = Manual {
-        firmware: request.manual_firmware.as_ref().map(ToString::to_string),
-        model: request.manual_model.as_ref().map(ToString::to_string),
-    };
-    let Detected { camera, remarks } = detect::detect(
+    let detected = detect_camera(
         catalogue,
         (soc, chip),
-        &flash.device,
-        &manual,
-        flash.chip,
-        flash.file_systems,
-    )?;
+        flash,
+        manual,
+        surroundings,
+        reporter,
+    );
+    let Detected { camera, remarks } = detected?;
     reporter.report(&Event::Camera(camera.facts.clone()));
     remarks
         .into_iter()

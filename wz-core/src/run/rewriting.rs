@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 
 use super::edit::switch_off;
-use super::kernels::{self, Copies, Kernels, Rule};
+use super::kernels::{self, Copies, Kernels, Rule, Sources};
 use super::{FlashUnit, Stop, Surroundings};
 use crate::card::{Card, CardPath};
 use crate::config::{Key, SafetyBackup, WhenImagesFail};
@@ -491,11 +491,11 @@ fn planned(state: &State, desk: &mut Desk<'_, '_>) -> Result<RewritePlan, Proble
 /// The names that U-Boots look for a kernel under.
 pub(super) struct KernelNames<'a> {
     pub(super) firmwares: &'a [Firmware],
+    pub(super) sources: Sources<'a>,
 }
 
 impl KernelNames<'_> {
-    /// What has to be copied so that the old and the new firmware's U-Boot find a kernel; nothing if
-    /// the boot loader stays.
+    /// What has to be copied before the plan's targets are written.
     ///
     /// # Errors
     /// Those of [`kernels::missing`].
@@ -505,13 +505,52 @@ impl KernelNames<'_> {
         card: &mut dyn Card,
     ) -> Result<Copies, Problem> {
         let is_guarded = |target: &Target| target.region.overlaps(&plan.boot_guard);
-        if !plan.targets.iter().any(is_guarded) {
+        match plan.targets.iter().any(is_guarded) {
+            true => self.missing_for_both(plan, card),
+            false => self.missing_for_now(plan, card),
+        }
+    }
+
+    /// What has to be copied so that the old and the new firmware's U-Boot find a kernel.
+    ///
+    /// # Errors
+    /// Those of [`kernels::missing`].
+    pub(super) fn missing_for_both(
+        &self,
+        plan: &RewritePlan,
+        card: &mut dyn Card,
+    ) -> Result<Copies, Problem> {
+        let mut names = self.of(&plan.from);
+        names.extend(self.of(&plan.to));
+        kernels::missing(card, &names, self.sources)
+    }
+
+    /// What has to be copied so that the U-Boot that is in flash finds a kernel: nothing, unless it
+    /// was put away.
+    ///
+    /// # Errors
+    /// Those of [`kernels::missing`].
+    pub(super) fn missing_for_now(
+        &self,
+        plan: &RewritePlan,
+        card: &mut dyn Card,
+    ) -> Result<Copies, Problem> {
+        if self.sources == Sources::Bootable {
             return Ok(Copies::none());
         }
-        let of = |name: &str| self.firmwares.iter().find(|firmware| firmware.name == name);
-        let both = [of(&plan.from), of(&plan.to)].into_iter().flatten();
-        let names: Vec<String> = both.flat_map(|f| f.sd_kernels.clone()).collect();
-        kernels::missing(card, &names)
+        let copies = kernels::missing(card, &self.of(&plan.from), self.sources)?;
+        match copies.are_of_a_bootable_one() {
+            true => Ok(Copies::none()),
+            false => Ok(copies),
+        }
+    }
+
+    fn of(&self, firmware: &str) -> Vec<String> {
+        let mut firmwares = self.firmwares.iter();
+        let found = firmwares.find(|other| other.name == firmware);
+        found
+            .map(|found| found.sd_kernels.clone())
+            .unwrap_or_default()
     }
 }
 

@@ -1,12 +1,19 @@
 //! What a custom script gets to know.
 
+use std::time::Duration;
+
+use crate::card::CardPath;
 use crate::config::FileName;
 
 /// A custom script that is to run now, when everything else is done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScriptCall<'a> {
-    /// Its file in `wz_flash-helper/scripts/`.
+    /// The folder that it is in.
+    pub folder: CardPath,
+    /// Its file.
     pub name: &'a FileName,
+    /// After which it is stopped.
+    pub time_limit: Duration,
     /// What it gets to know.
     pub facts: ScriptFacts,
 }

@@ -8,6 +8,7 @@
 )]
 
 mod afterwards;
+mod by_hand;
 mod cases;
 mod chance;
 mod defects;

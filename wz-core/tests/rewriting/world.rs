@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use wz_core::card::{Card, CardPath, SimCard};
+use wz_core::config::Order;
 use wz_core::detect::FlashDevice;
 use wz_core::event::{Event, Outcome, Problem, Reporter};
 use wz_core::flash::{FileSystem, FileSystems, Flash, Geometry, SimNor};
@@ -15,7 +16,8 @@ use wz_core::image::sha256sum::Digest;
 use wz_core::image::uimage::{self, Arch, Compression, Header, Kind, Os, Uimage};
 use wz_core::report::Record;
 use wz_core::run::{
-    ChipEvidence, Ended, FlashUnit, Next, ScriptCall, ScriptFacts, Surroundings, run,
+    ChipEvidence, Ended, FlashUnit, Next, ScriptCall, ScriptFacts, Surroundings, Visit, run,
+    run_by_hand,
 };
 use wz_core::sim::{Power, Trace};
 use wz_core::units::{Offset, Region, Size};
@@ -306,6 +308,8 @@ pub struct Bench {
     pub ticks: u64,
     /// What happens to chip and card when all is verified and nothing has been done.
     pub meanwhile: fn(&mut SimCard),
+    /// Whether it is told that somebody did that at a shell.
+    pub visit: Visit,
     /// What the custom script of this name does.
     pub script: fn(&str, &mut SimCard) -> Result<(), Problem>,
 }
@@ -370,6 +374,7 @@ struct Clock {
     ticks: u64,
     card: SimCard,
     meanwhile: fn(&mut SimCard),
+    visit: Visit,
     script: fn(&str, &mut SimCard) -> Result<(), Problem>,
     scripts: Vec<(String, ScriptFacts)>,
 }
@@ -385,8 +390,9 @@ impl Surroundings for Clock {
 
     fn keep_alive(&self) {}
 
-    fn before_operations(&mut self) {
+    fn before_operations(&mut self, _: &mut dyn FileSystems) -> Visit {
         (self.meanwhile)(&mut self.card);
+        self.visit
     }
 
     fn run_script(&mut self, script: &ScriptCall<'_>, _: &mut dyn Reporter) -> Result<(), Problem> {
@@ -408,12 +414,22 @@ impl Bench {
             registers: None,
             ticks: 0,
             meanwhile: |_| {},
+            visit: Visit::Nobody,
             script: |_, _| Ok(()),
         }
     }
 
     /// Runs the program, as if U-Boot had booted it.
     pub fn run(&mut self) -> Told {
+        self.started(None)
+    }
+
+    /// Runs the program from a shell: for this order, or for what the configuration asks for.
+    pub fn run_by_hand(&mut self, order: Option<&Order>) -> Told {
+        self.started(Some(order))
+    }
+
+    fn started(&mut self, by_hand: Option<Option<&Order>>) -> Told {
         let mut record = Record::new();
         let mut events = Vec::new();
         self.ticks += 1;
@@ -438,10 +454,15 @@ impl Bench {
             ticks: self.ticks,
             card: self.card.clone(),
             meanwhile: self.meanwhile,
+            visit: self.visit,
             script: self.script,
             scripts: Vec::new(),
         };
-        let ended = run(&mut card, Ok(unit), &chip, &mut clock, &mut reporter);
+        let (card, flash, reporter) = (&mut card, Ok(unit), &mut reporter);
+        let ended = match by_hand {
+            None => run(card, flash, &chip, &mut clock, reporter),
+            Some(order) => run_by_hand(order, card, flash, &chip, &mut clock, reporter),
+        };
         let json = record.to_json().expect("JSON");
         let result = serde_json::from_str(&json).expect("JSON");
         Told {
@@ -471,6 +492,7 @@ impl Bench {
             registers: self.registers,
             ticks: self.ticks,
             meanwhile: self.meanwhile,
+            visit: self.visit,
             script: self.script,
         }
     }
