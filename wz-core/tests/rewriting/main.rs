@@ -7,13 +7,16 @@
     reason = "a test fails by panicking"
 )]
 
+mod boot_loader;
 mod cases;
 mod chance;
+mod chip_errors;
 mod defects;
 mod double_cuts;
 mod effort;
 mod faults;
 mod identity;
+mod layouts;
 mod oracle;
 mod order;
 mod parallel;
