@@ -115,6 +115,31 @@ fn the_source_files_that_documents_name_exist() {
     assert!(checked > 5, "{checked}");
 }
 
+/// What costs most when it goes wrong: images (05) and writing flash (07).
+#[test]
+fn every_problem_with_images_and_with_writing_flash_is_met_by_a_whole_run() {
+    let root = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let folders = [
+        "wz-core/tests",
+        "wz-core/tests/rewriting",
+        "wz-testbed/tests",
+    ];
+    let files = folders.iter().flat_map(|folder| {
+        let entries = std::fs::read_dir(root.join(folder)).expect(folder);
+        entries.map(|entry| entry.expect(folder).path())
+    });
+    let tests: String = files
+        .filter(|file| file.extension().is_some_and(|extension| extension == "rs"))
+        .map(|file| std::fs::read_to_string(file).expect("a file of tests"))
+        .collect();
+    let codes = PROBLEMS.iter().map(|row| row.code.to_string());
+    let untested: Vec<String> = codes
+        .filter(|code| code.starts_with("WZ-05") || code.starts_with("WZ-07"))
+        .filter(|code| !tests.contains(&format!("\"{code}\"")))
+        .collect();
+    assert_eq!(untested, [""; 0]);
+}
+
 /// Where tests are, by the short name that the documents about proofs use.
 const TEST_FOLDERS: [(&str, &str); 2] = [("bed/", "wz-testbed/tests/"), ("core/", "wz-core/")];
 
