@@ -5,15 +5,18 @@ use std::path::Path;
 use std::time::Duration;
 
 use wz_core::card::DirCard;
+use wz_core::config::Volume;
 use wz_core::event::{Event, Outcome, Phase, Problem, Reporter};
-use wz_core::run::{Ended, Next, Surroundings};
+use wz_core::profile::Fittings;
+use wz_core::run::{ChipEvidence, Ended, Next, Surroundings, early_fittings};
 use wz_core::units::Size;
 
 use crate::console::Console;
 use crate::flash::Flash;
 use crate::logs::Earlier;
 use crate::reporters::{Reporters, since_power_on};
-use crate::sdcard::{CARD_WAIT, MOUNT_POINT, Slot, Volume};
+use crate::sdcard::{self, CARD_WAIT, MOUNT_POINT, Slot};
+use crate::signals::Players;
 use crate::uncached::LinuxPlatform;
 use crate::watchdog::Watchdog;
 use crate::{command_line, console, kernel_log, memory, panics, results, soc};
@@ -26,11 +29,15 @@ pub fn run() {
     panics::leave_message_on_panic();
     let began = since_power_on();
     let watchdog = Watchdog::start();
+    let players = Players::start(Path::new("/"));
+    let chip = soc::evidence();
+    players.fit_out(&early_fittings(&chip), None);
     let mut desk = Desk {
         console: Console::open(),
         watchdog: &watchdog,
+        players: &players,
     };
-    let mut reporters = Reporters::new(&watchdog);
+    let mut reporters = Reporters::new(&watchdog, &players);
     let slot = Slot::new();
 
     reporters.report(&Event::Started {
@@ -39,14 +46,15 @@ pub fn run() {
     reporters.report(&Event::Note(surroundings_note(&watchdog)));
     end_phase(Phase::Kernel, Duration::ZERO, &mut reporters);
     let ended = match mounted_card(&slot, &mut desk) {
-        Ok(volume) => run_with_card(volume, began, &mut desk, &mut reporters),
+        Ok(volume) => run_with_card(volume, &chip, began, &mut desk, &mut reporters),
         Err(problem) => end_without_card(problem, &mut reporters),
     };
     reporters.close_logs();
     desk.open_shell_if_asked();
     match ended.next {
-        Next::Restart => {}
+        Next::Restart => desk.let_it_be_understood(&mut reporters),
         Next::WaitForCardOut => {
+            reporters.signals().wait_for_card_out();
             console::print("Waiting until the card is taken out.");
             slot.wait_until_empty(&mut || desk.pass_time());
         }
@@ -70,7 +78,7 @@ fn end_phase(phase: Phase, began: Duration, reporters: &mut Reporters<'_>) {
     reporters.report(&Event::PhaseEnded { phase, duration });
 }
 
-fn mounted_card(slot: &Slot, desk: &mut Desk<'_>) -> Result<Volume, Problem> {
+fn mounted_card(slot: &Slot, desk: &mut Desk<'_>) -> Result<sdcard::Volume, Problem> {
     let deadline = since_power_on() + CARD_WAIT;
     let volume = slot.wait(CARD_WAIT.as_secs(), &mut || {
         desk.console.pause(LOOK_AGAIN);
@@ -82,7 +90,8 @@ fn mounted_card(slot: &Slot, desk: &mut Desk<'_>) -> Result<Volume, Problem> {
 }
 
 fn run_with_card(
-    volume: Volume,
+    volume: sdcard::Volume,
+    chip: &ChipEvidence,
     began: Duration,
     desk: &mut Desk<'_>,
     reporters: &mut Reporters<'_>,
@@ -91,16 +100,15 @@ fn run_with_card(
     reporters.open_logs(Path::new(MOUNT_POINT), Earlier::Replace);
     results::start(&mut card, reporters);
     command_line::panic_if_asked("work");
-    let chip = soc::evidence();
     let mut found = Flash::find();
     let flash = match (volume, &mut found) {
-        (Volume::WholeCard(_, problem), _) => Err(problem),
-        (Volume::Partition(_), Ok(flash)) => Ok(flash.unit()),
-        (Volume::Partition(_), Err(problem)) => Err(problem.clone()),
+        (sdcard::Volume::WholeCard(_, problem), _) => Err(problem),
+        (sdcard::Volume::Partition(_), Ok(flash)) => Ok(flash.unit()),
+        (sdcard::Volume::Partition(_), Err(problem)) => Err(problem.clone()),
     };
     end_phase(Phase::StartUp, began, reporters);
 
-    let ended = wz_core::run::run(&mut card, flash, &chip, desk, reporters);
+    let ended = wz_core::run::run(&mut card, flash, chip, desk, reporters);
     if !matches!(ended.outcome, Outcome::Success | Outcome::DryRun) {
         reporters.report(&Event::Note(kernel_log::read()));
     }
@@ -128,6 +136,7 @@ fn end_without_card(problem: Problem, reporters: &mut Reporters<'_>) -> Ended {
 struct Desk<'a> {
     console: Console,
     watchdog: &'a Watchdog,
+    players: &'a Players,
 }
 
 impl Desk<'_> {
@@ -139,6 +148,14 @@ impl Desk<'_> {
             if let Err(error) = self.console.run_shell(self.watchdog) {
                 console::print(&format!("There is no shell: {error}"));
             }
+        }
+    }
+
+    /// Who has no serial cable learns from lights and voice alone how it went.
+    fn let_it_be_understood(&mut self, reporters: &mut Reporters<'_>) {
+        while !reporters.signals().are_understood() {
+            self.console.pause(LOOK_AGAIN);
+            self.watchdog.feed();
         }
     }
 
@@ -173,5 +190,9 @@ impl Surroundings for Desk<'_> {
 
     fn before_operations(&mut self) {
         self.open_shell_if_asked();
+    }
+
+    fn fit_out(&mut self, fittings: &Fittings, sound: Option<Volume>) {
+        self.players.fit_out(fittings, sound);
     }
 }

@@ -4,7 +4,7 @@ use crate::event::{Operation, Problem, Spot};
 
 use super::general::{is_off, is_on};
 use super::keys::Key;
-use super::value::{Name, YesNo};
+use super::value::{Name, Volume, YesNo};
 use super::{GeneralConf, Given, Reading};
 
 /// Whether things are done or only shown.
@@ -87,6 +87,8 @@ pub struct Request {
     pub manual_firmware: Option<Name>,
     /// The camera's model, where the owner knows better than detection.
     pub manual_model: Option<Name>,
+    /// How loud the program speaks; none if it is to be silent.
+    pub sound: Option<Volume>,
 }
 
 impl Rewrite {
@@ -148,7 +150,13 @@ fn requested(conf: &GeneralConf, rewrite: Option<Rewrite>) -> Request {
         restore_boot: conf.restore_boot.clone(),
         manual_firmware: name(&conf.manual_current_firmware),
         manual_model: name(&conf.manual_model),
+        sound: sound(conf),
     }
+}
+
+fn sound(conf: &GeneralConf) -> Option<Volume> {
+    let volume = conf.audio_volume.as_ref().map(|given| given.value);
+    is_on(&conf.enable_audio).then(|| volume.unwrap_or(Volume::DEFAULT))
 }
 
 fn operations(conf: &GeneralConf, rewrite: Option<&Rewrite>) -> Vec<Operation> {
@@ -186,9 +194,6 @@ fn rewrite(conf: &GeneralConf, refusals: &mut Vec<Problem>) -> Option<Rewrite> {
 
 fn remarks(file: &str, conf: &GeneralConf, request: &Request) -> Vec<Problem> {
     let mut remarks = Vec::new();
-    if let Some(at) = asked(&conf.enable_audio) {
-        remarks.push(Problem::ConfigNoSound { at });
-    }
     if let (Some(given), Some(_), SafetyBackup::Skip) =
         (&conf.safety_backup, &request.rewrite, request.safety_backup)
     {
@@ -278,6 +283,7 @@ mod tests {
             restore_boot: None,
             manual_firmware: None,
             manual_model: None,
+            sound: None,
         }
     }
 
@@ -350,6 +356,21 @@ mod tests {
         );
     }
 
+    #[rstest]
+    #[case("", None)]
+    #[case("audio_volume=70", None)]
+    #[case("enable_audio=no\naudio_volume=70", None)]
+    #[case("enable_audio=yes", Some(50))]
+    #[case("enable_audio=yes\naudio_volume=70", Some(70))]
+    #[case("enable_audio=yes\naudio_volume=0", Some(0))]
+    fn sound_is_as_loud_as_the_owner_says_and_off_unless_asked_for(
+        #[case] text: &str,
+        #[case] percent: Option<u8>,
+    ) {
+        let request = asked(text).expect("it can be done").value;
+        assert_eq!(request.sound.map(Volume::percent), percent);
+    }
+
     #[test]
     fn safety_nets_can_be_turned_off() {
         let text = "restore_partitions=\"yes\"\nsafety_backup=\"no\"\nroll_back=\"no\"";
@@ -368,7 +389,7 @@ mod tests {
     #[rstest]
     #[case("", &["WZ-0161"])]
     #[case("backup_partitions=\"no\"", &["WZ-0161"])]
-    #[case("backup_partitions=\"yes\"\nenable_audio=\"yes\"\naudio_volume=\"70\"", &["WZ-0162"])]
+    #[case("backup_partitions=\"yes\"\nenable_audio=\"yes\"\naudio_volume=\"70\"", &[])]
     #[case("backup_partitions=\"yes\"\nsafety_backup=\"no\"", &[])]
     #[case("next_firmware=\"stock\"\nswitch_firmware_with_all_partitions=\"yes\"", &["WZ-0161"])]
     fn what_has_no_effect_is_remarked(#[case] text: &str, #[case] remarks: &[&str]) {

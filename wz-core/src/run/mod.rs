@@ -12,13 +12,13 @@ mod rewriting;
 use std::time::Duration;
 
 use crate::card::{Card, CardPath, remove_for_good};
-use crate::config::{Mode, Request};
+use crate::config::{Mode, Request, Volume};
 use crate::detect::{self, Camera, Detected, FlashDevice, Manual};
 use crate::event::{Event, Operation, Outcome, Phase, Problem, Reporter, Verdict};
 use crate::execute::{BackupResult, backup};
 use crate::flash::{FileSystems, Flash};
 use crate::journal::{self, Journal, MOST_ATTEMPTS, Record, RunId, Stage, State};
-use crate::profile::{Catalogue, Chip, Soc};
+use crate::profile::{Catalogue, Chip, Fittings, Soc};
 use crate::units::Size;
 
 use asked::{Earlier, Ready, Standing, read_config, ready, standing, wants, with_card_profiles};
@@ -27,7 +27,7 @@ use kernels::Kernels;
 use prepare::Prepared;
 use rewriting::{KernelNames, Left};
 
-pub use chip::ChipEvidence;
+pub use chip::{ChipEvidence, early_fittings};
 pub use kernels::PUT_AWAY;
 
 /// The flash chip and its kernel device.
@@ -61,6 +61,12 @@ pub trait Surroundings {
 
     /// Called once when all is planned and nothing has been done: the owner may want a shell.
     fn before_operations(&mut self);
+
+    /// Called once when it is known what the camera is: what may be driven on it from now on, and how
+    /// loud it is to speak, if at all. Nothing that the run does depends on it.
+    fn fit_out(&mut self, fittings: &Fittings, sound: Option<Volume>) {
+        let _ = (fittings, sound);
+    }
 }
 
 /// How a run ended.
@@ -356,7 +362,8 @@ impl Scene<'_, '_> {
         detect::check_size(&flash.device, soc)?;
         let began = self.surroundings.since_power_on();
         let (catalogue, request) = (&ready.catalogue, &ready.request);
-        let camera = find_camera(catalogue, (soc, chip), flash, request, self.reporter)?;
+        let detected = find_camera(catalogue, (soc, chip), flash, request)?;
+        let camera = self.introduce(soc, detected, request.sound);
         self.end_phase(Phase::Detect, began);
         let began = self.surroundings.since_power_on();
         let flash = self.flash.as_mut().map_err(|problem| problem.clone())?;
@@ -369,6 +376,24 @@ impl Scene<'_, '_> {
         let prepared = prepare::prepare(context, flash, self.card, self.reporter)?;
         self.end_phase(Phase::Plan, began);
         Ok((camera, prepared))
+    }
+
+    /// Tells what the camera is, to those first who show and speak on it.
+    fn introduce(&mut self, soc: &Soc, detected: Detected, sound: Option<Volume>) -> Camera {
+        let Detected {
+            camera,
+            mut remarks,
+        } = detected;
+        let fittings = soc.fittings(camera.facts.model.as_deref());
+        if sound.is_some() && fittings.audio.is_none() {
+            remarks.push(no_speaker(&camera));
+        }
+        self.surroundings.fit_out(&fittings, sound);
+        self.reporter.report(&Event::Camera(camera.facts.clone()));
+        remarks
+            .into_iter()
+            .for_each(|remark| self.reporter.report(&Event::Remark(remark)));
+        camera
     }
 
     /// Makes the backup, if one is planned.
@@ -513,6 +538,14 @@ impl Scene<'_, '_> {
     }
 }
 
+fn no_speaker(camera: &Camera) -> Problem {
+    let why = match &camera.facts.model {
+        Some(model) => format!("no profile tells of a speaker of the model {model}"),
+        None => "the model of this camera is not known".to_owned(),
+    };
+    Problem::NoSound { why }
+}
+
 /// Removes what a run has left that is over, or never got to write.
 fn forget(state: &State, card: &mut dyn Card) -> Result<(), Problem> {
     kernels::remove_copies(&state.kernel_copies, card)?;
@@ -576,23 +609,17 @@ fn find_camera(
     (soc, chip): (&Soc, &Chip),
     flash: &mut FlashUnit<'_>,
     request: &Request,
-    reporter: &mut dyn Reporter,
-) -> Result<Camera, Problem> {
+) -> Result<Detected, Problem> {
     let manual = Manual {
         firmware: request.manual_firmware.as_ref().map(ToString::to_string),
         model: request.manual_model.as_ref().map(ToString::to_string),
     };
-    let Detected { camera, remarks } = detect::detect(
+    detect::detect(
         catalogue,
         (soc, chip),
         &flash.device,
         &manual,
         flash.chip,
         flash.file_systems,
-    )?;
-    reporter.report(&Event::Camera(camera.facts.clone()));
-    remarks
-        .into_iter()
-        .for_each(|remark| reporter.report(&Event::Remark(remark)));
-    Ok(camera)
+    )
 }
