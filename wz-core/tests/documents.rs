@@ -8,7 +8,7 @@
 
 use std::fmt::Write;
 
-use wz_core::event::PROBLEMS;
+use wz_core::event::{PROBLEMS, SUBJECTS};
 use wz_core::profile::{Catalogue, SwitchAction};
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/codes.md");
@@ -19,8 +19,11 @@ fn document() -> String {
         "# Codes\n\n\
          What console, logs and `result.json` say, by code. `{...}` stands for the value at hand.\n\
          This file follows `wz-core/src/event/problem.rs`; `WZ_BLESS=1 cargo test -p wz-core --test documents`\n\
-         writes it anew.\n",
+         writes it anew.\n\n\
+         A run that did not do what it was asked for ends with a blink code: as many red (or yellow) blinks as the\n\
+         first two digits of the first code say that kept it from doing so.\n\n",
     );
+    text += &subject_table();
     for row in PROBLEMS {
         let explanation = row.explanation.trim();
         write!(
@@ -31,6 +34,27 @@ fn document() -> String {
         .expect("a string takes everything");
     }
     text
+}
+
+/// What the blinks are about.
+fn subject_table() -> String {
+    let mut table = String::from("| Blinks | Codes | What it is about |\n|---|---|---|\n");
+    for (subject, about) in SUBJECTS {
+        let blinks = subject.blinks();
+        writeln!(table, "| {blinks} | WZ-{blinks:02}.. | {about} |")
+            .expect("a string takes everything");
+    }
+    table
+}
+
+#[test]
+fn the_readme_explains_every_blink_code() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md"))
+        .expect("README.md");
+    for (subject, about) in SUBJECTS {
+        let row = format!("| {} | {about} |", subject.blinks());
+        assert!(text.contains(&row), "README.md needs: {row}");
+    }
 }
 
 #[test]

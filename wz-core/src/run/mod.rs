@@ -22,13 +22,13 @@ mod wifi;
 use std::time::Duration;
 
 use crate::card::{Card, CardPath};
-use crate::config::{self, Mode, NextStart, Order, Request, WifiSetup};
+use crate::config::{self, Mode, NextStart, Order, Request, Volume, WifiSetup};
 use crate::detect::{self, Camera, Detected, FlashDevice, Manual};
 use crate::event::{Event, Operation, Outcome, Phase, Problem, Reporter, Verdict};
 use crate::execute::{BackupResult, backup, environment};
 use crate::flash::{FileSystems, Flash};
 use crate::journal::State;
-use crate::profile::{Catalogue, Chip, Soc};
+use crate::profile::{Catalogue, Chip, Fittings, Soc};
 use crate::units::Size;
 
 use afterwards::Afterwards;
@@ -40,7 +40,7 @@ use prepare::Prepared;
 use wifi::Provisioned;
 
 pub use by_hand::{preview, run_by_hand, take_in};
-pub use chip::ChipEvidence;
+pub use chip::{ChipEvidence, early_fittings};
 pub use death::after_death;
 pub use kernels::PUT_AWAY;
 pub use look::{Sight, look};
@@ -105,6 +105,12 @@ pub trait Surroundings {
         script: &ScriptCall<'_>,
         reporter: &mut dyn Reporter,
     ) -> Result<(), Problem>;
+
+    /// Called once when it is known what the camera is: what may be driven on it from now on, and how
+    /// loud it is to speak, if at all. Nothing that the run does depends on it.
+    fn fit_out(&mut self, fittings: &Fittings, sound: Option<Volume>) {
+        let _ = (fittings, sound);
+    }
 }
 
 /// Whether somebody was there who may have changed flash and card.
@@ -460,7 +466,7 @@ impl Scene<'_, '_> {
             firmware: request.manual_firmware.as_ref().map(ToString::to_string),
             model: request.manual_model.as_ref().map(ToString::to_string),
         };
-        let camera = find_camera(
+        let detected = detect_camera(
             catalogue,
             (soc, chip),
             flash,
@@ -468,6 +474,8 @@ impl Scene<'_, '_> {
             self.surroundings,
             self.reporter,
         )?;
+        let camera = self.introduce(soc, detected, request.sound);
+        let flash = self.flash.as_mut().map_err(|problem| problem.clone())?;
         self.reporter
             .report(&notes::about(&camera, soc, self.chip, flash));
         self.end_phase(Phase::Detect, began);
@@ -484,6 +492,24 @@ impl Scene<'_, '_> {
         let prepared = prepare::prepare(context, flash, self.card, self.reporter)?;
         self.end_phase(Phase::Plan, began);
         Ok((camera, prepared))
+    }
+
+    /// Tells what the camera is, to those first who show and speak on it.
+    fn introduce(&mut self, soc: &Soc, detected: Detected, sound: Option<Volume>) -> Camera {
+        let Detected {
+            camera,
+            mut remarks,
+        } = detected;
+        let fittings = soc.fittings(camera.facts.model.as_deref());
+        if sound.is_some() && fittings.audio.is_none() {
+            remarks.push(no_speaker(&camera));
+        }
+        self.surroundings.fit_out(&fittings, sound);
+        self.reporter.report(&Event::Camera(camera.facts.clone()));
+        remarks
+            .into_iter()
+            .for_each(|remark| self.reporter.report(&Event::Remark(remark)));
+        camera
     }
 
     /// Makes the backup, if one is planned.
@@ -524,6 +550,14 @@ impl Scene<'_, '_> {
         let duration = self.surroundings.since_power_on().saturating_sub(began);
         self.reporter.report(&Event::PhaseEnded { phase, duration });
     }
+}
+
+fn no_speaker(camera: &Camera) -> Problem {
+    let why = match &camera.facts.model {
+        Some(model) => format!("no profile tells of a speaker of the model {model}"),
+        None => "the model of this camera is not known".to_owned(),
+    };
+    Problem::NoSound { why }
 }
 
 fn is_well(outcome: Outcome) -> bool {
@@ -574,28 +608,4 @@ fn detect_camera(
         flash.file_systems,
         &mut ask,
     )
-}
-
-fn find_camera(
-    catalogue: &Catalogue,
-    (soc, chip): (&Soc, &Chip),
-    flash: &mut FlashUnit<'_>,
-    manual: &Manual,
-    surroundings: &mut dyn Surroundings,
-    reporter: &mut dyn Reporter,
-) -> Result<Camera, Problem> {
-    let detected = detect_camera(
-        catalogue,
-        (soc, chip),
-        flash,
-        manual,
-        surroundings,
-        reporter,
-    );
-    let Detected { camera, remarks } = detected?;
-    reporter.report(&Event::Camera(camera.facts.clone()));
-    remarks
-        .into_iter()
-        .for_each(|remark| reporter.report(&Event::Remark(remark)));
-    Ok(camera)
 }
