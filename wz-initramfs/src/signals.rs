@@ -42,6 +42,11 @@ impl Players {
         }
     }
 
+    /// Players that show and say nothing, as they are never told what camera this is.
+    pub fn idle() -> Self {
+        Self::start(Path::new("/"))
+    }
+
     /// What is known about the camera now.
     pub fn fit_out(&self, fittings: &Fittings, sound: Option<Volume>) {
         self.lights.use_lamps(fittings.lamps.clone());
