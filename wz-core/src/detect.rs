@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{self, Read};
 
+use crate::config::{Name, shown};
 use crate::event::{CameraFacts, Problem};
 use crate::flash::{FileSystem, FileSystems, FlashError, ReadFlash};
 use crate::image::check::Content;
@@ -130,8 +131,10 @@ pub fn detect(
     manual: &Manual,
     flash: &mut dyn ReadFlash,
     file_systems: &mut dyn FileSystems,
+    ask: &mut Ask<'_>,
 ) -> Result<Detected, Problem> {
-    let mut evidence = FlashEvidence::new(soc.flash.boot_search_region(), flash, file_systems);
+    let boot_region = soc.flash.boot_search_region();
+    let mut evidence = FlashEvidence::new(boot_region, flash, file_systems, Some(ask));
     let mut remarks = Vec::new();
     let firmwares = catalogue.firmwares(&soc.name);
     let firmware = firmware(firmwares, soc, manual, &mut evidence, &mut remarks)?;
@@ -139,6 +142,7 @@ pub fn detect(
     let mut obstacles = not_supported(soc, chip);
     pending_upgrade(firmware, &mut evidence, &mut remarks, &mut obstacles)?;
     let (model, boot_rom) = model(firmware, layout, manual, &mut evidence, &mut remarks);
+    remarks.append(&mut evidence.remarks);
     let facts = CameraFacts {
         soc: soc.name.clone(),
         chip: chip.name.clone(),
@@ -170,7 +174,8 @@ pub fn installed<'a>(
     flash: &mut dyn ReadFlash,
     file_systems: &mut dyn FileSystems,
 ) -> Result<Option<(&'a Firmware, Option<&'a Layout>)>, Problem> {
-    let mut evidence = FlashEvidence::new(soc.flash.boot_search_region(), flash, file_systems);
+    let boot_region = soc.flash.boot_search_region();
+    let mut evidence = FlashEvidence::new(boot_region, flash, file_systems, None);
     let Some(firmware) = identify(catalogue.firmwares(&soc.name), &mut evidence)?.one() else {
         return Ok(None);
     };
@@ -332,12 +337,36 @@ pub fn file_system(format: Format) -> Option<FileSystem> {
     }
 }
 
+/// Asks a script of a profile, by its path below the folder of profiles, and returns what it printed.
+pub type Ask<'a> = dyn FnMut(&str) -> Result<String, Problem> + 'a;
+
+/// The word that a script has printed; none if it has printed nothing.
+///
+/// # Errors
+/// [`Problem::ProfileScriptAnswer`]
+fn word(script: &str, printed: &str) -> Result<Option<String>, Problem> {
+    let word = printed.trim();
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
+    match word {
+        "" => Ok(None),
+        _ if Name::new(word).is_some() && word.chars().all(fits) => Ok(Some(word.to_owned())),
+        _ => Err(Problem::ProfileScriptAnswer {
+            script: script.to_owned(),
+            answer: shown(word),
+        }),
+    }
+}
+
 /// What the rules may look at, read from flash when they first ask for it.
 struct FlashEvidence<'a> {
     boot_region: Region,
     boot: Option<Vec<u8>>,
     flash: &'a mut dyn ReadFlash,
     file_systems: &'a mut dyn FileSystems,
+    /// None where no script is asked.
+    ask: Option<&'a mut Ask<'a>>,
+    /// Scripts that gave no answer.
+    remarks: Vec<Problem>,
 }
 
 impl<'a> FlashEvidence<'a> {
@@ -345,12 +374,15 @@ impl<'a> FlashEvidence<'a> {
         boot_region: Region,
         flash: &'a mut dyn ReadFlash,
         file_systems: &'a mut dyn FileSystems,
+        ask: Option<&'a mut Ask<'a>>,
     ) -> Self {
         Self {
             boot_region,
             boot: None,
             flash,
             file_systems,
+            ask,
+            remarks: Vec::new(),
         }
     }
 }
@@ -364,6 +396,15 @@ fn read(flash: &mut dyn ReadFlash, region: Region) -> Result<Vec<u8>, Problem> {
 }
 
 impl Evidence for FlashEvidence<'_> {
+    fn answer(&mut self, script: &str) -> Option<String> {
+        let ask = self.ask.as_mut()?;
+        let answer = ask(script).and_then(|printed| word(script, &printed));
+        answer.unwrap_or_else(|problem| {
+            self.remarks.push(problem);
+            None
+        })
+    }
+
     fn boot(&mut self) -> Result<&[u8], Problem> {
         let bytes = match self.boot.take() {
             Some(bytes) => bytes,

@@ -198,7 +198,10 @@ fn help() -> Arguments {
 }
 
 fn usage(program: Program) -> Output {
-    Output::failed(format!("{}: these arguments are not understood\n{USAGE}", program.name()))
+    Output::failed(format!(
+        "{}: these arguments are not understood\n{USAGE}",
+        program.name()
+    ))
 }
 
 fn source(operand: Vec<u8>) -> Source {
@@ -235,7 +238,9 @@ fn shown(names: &[Vec<u8>], form: Form, environment: &Environment) -> Output {
     for name in names {
         match (environment.get(name), form) {
             (Some(value), Form::NameAndValue) => {
-                output.out.extend([name, b"=".as_slice(), value, b"\n"].concat());
+                output
+                    .out
+                    .extend([name, b"=".as_slice(), value, b"\n"].concat());
             }
             (Some(value), Form::Value) => output.out.extend([value, b"\n"].concat()),
             (None, _) => {
@@ -422,7 +427,9 @@ mod tests {
         let output = set(&too_much, &mut flash, &mut card);
         assert_eq!(output.status, 1);
         assert!(
-            output.errors.contains("environment overflow, \"d\" is not set"),
+            output
+                .errors
+                .contains("environment overflow, \"d\" is not set"),
             "{}",
             output.errors
         );

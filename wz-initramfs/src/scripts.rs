@@ -12,9 +12,9 @@
 //! and line ends of Windows are taken off without touching the owner's file.
 
 use std::fs;
-use std::io::{self, PipeReader, Read};
+use std::io::{self, PipeReader, PipeWriter, Read};
 use std::os::fd::AsFd;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -32,7 +32,9 @@ use wz_core::script::{
 };
 
 use crate::descendants::Descendants;
-use crate::sys;
+use crate::root::Root;
+use crate::sdcard::MOUNT_POINT;
+use crate::{mtd, sys};
 
 /// What scripts find in place.
 const PRELUDE: &str = include_str!("../prelude.sh");
@@ -101,6 +103,49 @@ fn wifi_secrets(card: &Path) -> Vec<String> {
     secrets.map(|secret| secret.reveal().to_owned()).collect()
 }
 
+/// How long a script of a profile may think.
+const ANSWER_TIME_LIMIT: Duration = Duration::from_secs(10);
+
+/// Asks a script of a profile and returns what it printed. It runs as nobody, with the whole flash chip as
+/// its standard input, open for reading only.
+///
+/// # Errors
+/// See [`wz_core::run::Surroundings::ask_script`].
+pub fn ask(
+    root: &Root,
+    place: &CardPath,
+    (soc, chip): (&str, &str),
+    keep_alive: &dyn Fn(),
+    reporter: &mut dyn Reporter,
+) -> Result<String, Problem> {
+    let script = place.to_string();
+    let unusable = |reason: String| Problem::ProfileScriptMissing {
+        script: script.clone(),
+        reason,
+    };
+    let card = root.join(MOUNT_POINT);
+    let content = read(&card.join(place.as_str())).map_err(|error| unusable(error.to_string()))?;
+    check_script(&script, &content).map_err(|problem| unusable(problem.what()))?;
+    let devices = mtd::devices(&root.sysfs());
+    let flash = mtd::find_chip(&devices)?.path(root);
+    let flash = fs::File::open(flash).map_err(|error| unusable(error.to_string()))?;
+    let job = Job {
+        name: &script,
+        content: &content,
+        variables: &[("soc", soc), ("chip", chip)],
+        time_limit: ANSWER_TIME_LIMIT,
+        secrets: Secrets::default(),
+    };
+    let asked = Stage::camera(&card).ask(&job, flash, Some(NOBODY), keep_alive, reporter);
+    asked.map_err(|problem| Problem::ProfileScriptFailed {
+        script: place.to_string(),
+        reason: problem.what(),
+    })
+}
+
+/// A user who may change nothing.
+const NOBODY: u32 = 65534;
+
 /// A script, or as much of it as shows that it is none.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
@@ -151,14 +196,64 @@ impl Stage {
         keep_alive: &dyn Fn(),
         reporter: &mut dyn Reporter,
     ) -> Result<(), Problem> {
-        let ended = self.perform(job, keep_alive, reporter);
+        let act = |script: &Path, said| self.act(job, script, said);
+        let ended = self.perform(job, keep_alive, reporter, act);
         // What is left of it is in memory only, and the next script makes it anew.
         let _ = fs::remove_dir_all(&self.folder);
-        let ending = ended.map_err(|error| Problem::ScriptNotStarted {
-            name: job.name.to_owned(),
-            reason: error.to_string(),
-        })?;
+        let ending = ended.map_err(|error| not_started(job, &error))?;
         verdict(ending, job)
+    }
+
+    /// Runs a script without the prelude, as `user`, with `flash` as its standard input, and returns what
+    /// it printed. What it says on standard error is reported.
+    fn ask(
+        &self,
+        job: &Job<'_>,
+        flash: fs::File,
+        user: Option<u32>,
+        keep_alive: &dyn Fn(),
+        reporter: &mut dyn Reporter,
+    ) -> Result<String, Problem> {
+        let answered = self.listen_to_answer(job, flash, user, keep_alive, reporter);
+        let _ = fs::remove_dir_all(&self.folder);
+        let (ending, answer) = answered.map_err(|error| not_started(job, &error))?;
+        verdict(ending, job).map(|()| answer)
+    }
+
+    fn listen_to_answer(
+        &self,
+        job: &Job<'_>,
+        flash: fs::File,
+        user: Option<u32>,
+        keep_alive: &dyn Fn(),
+        reporter: &mut dyn Reporter,
+    ) -> io::Result<(Ending, String)> {
+        let (mut answer, out) = io::pipe()?;
+        let ending = self.perform(job, keep_alive, reporter, |script, said| {
+            let mut command = self.command(job);
+            command.arg(script).stdin(flash).stdout(out).stderr(said);
+            user.into_iter().for_each(|user| {
+                command.uid(user).gid(user);
+            });
+            Ok(command)
+        })?;
+        // All who could write to it are gone. What does not fit into a pipe is no word.
+        let mut printed = Vec::new();
+        answer.read_to_end(&mut printed)?;
+        Ok((ending, String::from_utf8_lossy(&printed).into_owned()))
+    }
+
+    fn act(&self, job: &Job<'_>, script: &Path, said: PipeWriter) -> io::Result<Command> {
+        let prelude = self.folder.join("prelude.sh");
+        fs::write(&prelude, PRELUDE)?;
+        let mut command = self.command(job);
+        command
+            .arg(&prelude)
+            .arg(script)
+            .stdin(Stdio::null())
+            .stdout(said.try_clone()?)
+            .stderr(said);
+        Ok(command)
     }
 
     fn perform(
@@ -166,9 +261,10 @@ impl Stage {
         job: &Job<'_>,
         keep_alive: &dyn Fn(),
         reporter: &mut dyn Reporter,
+        command: impl FnOnce(&Path, PipeWriter) -> io::Result<Command>,
     ) -> io::Result<Ending> {
         let descendants = Descendants::from_now();
-        let (mut child, said) = self.start(job)?;
+        let (mut child, said) = self.start(job, command)?;
         let mut watch = Watch {
             said,
             is_open: true,
@@ -186,29 +282,22 @@ impl Stage {
         Ok(ending)
     }
 
-    fn start(&self, job: &Job<'_>) -> io::Result<(Child, PipeReader)> {
+    fn start(
+        &self,
+        job: &Job<'_>,
+        command: impl FnOnce(&Path, PipeWriter) -> io::Result<Command>,
+    ) -> io::Result<(Child, PipeReader)> {
         let _ = fs::remove_dir_all(&self.folder);
         fs::create_dir_all(&self.folder)?;
-        let (prelude, script) = (
-            self.folder.join("prelude.sh"),
-            self.folder.join("script.sh"),
-        );
-        fs::write(&prelude, PRELUDE)?;
+        let script = self.folder.join("script.sh");
         fs::write(&script, as_shell_text(job.content))?;
         let (said, out) = io::pipe()?;
-        let mut command = self.command();
-        command
-            .arg(&prelude)
-            .arg(&script)
-            .envs(job.variables.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(out.try_clone()?)
-            .stderr(out);
+        let mut command = command(&script, out)?;
         sys::set_apart(&mut command);
         Ok((command.spawn()?, said))
     }
 
-    fn command(&self) -> Command {
+    fn command(&self, job: &Job<'_>) -> Command {
         let (program, arguments) = match self.shell.split_first() {
             Some((program, arguments)) => (program.as_path(), arguments),
             None => (Path::new("/bin/sh"), &[][..]),
@@ -221,7 +310,8 @@ impl Stage {
             .env("PATH", &self.path)
             .env("HOME", "/")
             .env("wz_card", &self.card)
-            .env("wz_work", &self.folder);
+            .env("wz_work", &self.folder)
+            .envs(job.variables.iter().copied());
         command
     }
 }
@@ -321,6 +411,13 @@ impl Watch<'_> {
                     what: format!("{left} running programs"),
                 }));
         }
+    }
+}
+
+fn not_started(job: &Job<'_>, error: &io::Error) -> Problem {
+    Problem::ScriptNotStarted {
+        name: job.name.to_owned(),
+        reason: error.to_string(),
     }
 }
 

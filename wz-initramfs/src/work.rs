@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use wz_core::card::DirCard;
+use wz_core::card::{CardPath, DirCard};
 use wz_core::event::{Event, Outcome, Phase, Problem, Reporter};
 use wz_core::flash::FileSystems;
 use wz_core::run::{Ended, Next, ScriptCall, Surroundings, Visit};
@@ -210,15 +210,34 @@ impl Surroundings for Desk<'_> {
         Visit::Somebody
     }
 
+    fn ask_script(
+        &mut self,
+        script: &CardPath,
+        camera: (&str, &str),
+        reporter: &mut dyn Reporter,
+    ) -> Result<String, Problem> {
+        let _oversight = Oversight::begin();
+        scripts::ask(
+            &self.root,
+            script,
+            camera,
+            &|| self.watchdog.feed(),
+            reporter,
+        )
+    }
+
     fn run_script(
         &mut self,
         script: &ScriptCall<'_>,
         reporter: &mut dyn Reporter,
     ) -> Result<(), Problem> {
-        self.step_aside(|desk| {
-            let _oversight = Oversight::begin();
-            let card = Path::new(MOUNT_POINT);
-            scripts::run_call(card, script, &|| desk.watchdog.feed(), reporter)
-        })
+        // For the commands in it; what they say comes to the logs by way of the script.
+        drop(self.lock.take());
+        let oversight = Oversight::begin();
+        let card = Path::new(MOUNT_POINT);
+        let ended = scripts::run_call(card, script, &|| self.watchdog.feed(), reporter);
+        drop(oversight);
+        self.lock = Lock::take(&self.root).ok();
+        ended
     }
 }

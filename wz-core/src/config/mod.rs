@@ -42,7 +42,7 @@ pub use request::{
     Wanted, WhenImagesFail, WifiSetup, Wish, request,
 };
 pub use restore::{RestoreChoice, RestoreConf, choose, read_restore};
-pub use shown::{HIDDEN, is_invisible, looks_secret};
+pub use shown::{HIDDEN, is_invisible, looks_secret, shown};
 pub use value::{FileName, Name, Seconds, Volume, YesNo};
 pub use wifi::{Secret, Wifi, read_wifi};
 

@@ -62,7 +62,11 @@ pub fn read_wifi(file: &str, bytes: &[u8]) -> Result<Reading<Option<Wifi>>, Vec<
     let mut text = read_with(Secrecy::All, file, bytes, &is_known);
     let mut given: [Option<Entry>; KEYS.len()] = Default::default();
     for entry in std::mem::take(&mut text.entries) {
-        match given.iter_mut().zip(KEYS).find(|(_, key)| *key == entry.key) {
+        match given
+            .iter_mut()
+            .zip(KEYS)
+            .find(|(_, key)| *key == entry.key)
+        {
             Some(_) if entry.value.is_empty() => {}
             Some((slot, _)) => *slot = Some(entry),
             None => {
@@ -77,7 +81,11 @@ pub fn read_wifi(file: &str, bytes: &[u8]) -> Result<Reading<Option<Wifi>>, Vec<
     let [ssid, password, mac_address, time_zone] = given;
     let Some(name) = ssid else {
         let others = [password, mac_address, time_zone];
-        let keys: Vec<String> = others.into_iter().flatten().map(|entry| entry.key).collect();
+        let keys: Vec<String> = others
+            .into_iter()
+            .flatten()
+            .map(|entry| entry.key)
+            .collect();
         if !keys.is_empty() {
             let problem = Problem::WifiWithoutName {
                 file: file.to_owned(),
@@ -160,15 +168,27 @@ mod tests {
     }
 
     #[rstest]
-    #[case::blanks_and_a_star("wifi_ssid=\"My  Net *\"\nwifi_password='a  b * c'", "My  Net *", "a  b * c")]
+    #[case::blanks_and_a_star(
+        "wifi_ssid=\"My  Net *\"\nwifi_password='a  b * c'",
+        "My  Net *",
+        "a  b * c"
+    )]
     #[case::a_single_quote("wifi_ssid=\"Joe's\"\nwifi_password=\"12345678\"", "Joe's", "12345678")]
     #[case::double_quotes_dollar_backslash(
         "wifi_ssid='\"$x\\`'\r\nwifi_password='$(reboot)'\r\n",
         "\"$x\\`",
         "$(reboot)"
     )]
-    #[case::without_quotes("wifi_ssid=home\nwifi_password=longenough # mine", "home", "longenough")]
-    #[case::blanks_around("wifi_ssid=\" x \"\nwifi_password=\"  12345678  \"", " x ", "  12345678  ")]
+    #[case::without_quotes(
+        "wifi_ssid=home\nwifi_password=longenough # mine",
+        "home",
+        "longenough"
+    )]
+    #[case::blanks_around(
+        "wifi_ssid=\" x \"\nwifi_password=\"  12345678  \"",
+        " x ",
+        "  12345678  "
+    )]
     #[case::other_letters("wifi_ssid=\"żółw\"\nwifi_password=12345678", "żółw", "12345678")]
     fn any_printable_character_is_taken_as_it_is(
         #[case] text: &str,
@@ -239,9 +259,15 @@ mod tests {
 
     #[test]
     fn debug_printing_shows_no_secret() {
-        let printed = format!("{:?}", wifi("wifi_ssid=\"My  Net *\"\nwifi_password=\"hunter2hunter2\""));
+        let printed = format!(
+            "{:?}",
+            wifi("wifi_ssid=\"My  Net *\"\nwifi_password=\"hunter2hunter2\"")
+        );
         assert!(printed.contains("ssid: ***"), "{printed}");
-        assert!(!printed.contains("My  Net") && !printed.contains("hunter2"), "{printed}");
+        assert!(
+            !printed.contains("My  Net") && !printed.contains("hunter2"),
+            "{printed}"
+        );
     }
 
     proptest! {

@@ -142,7 +142,9 @@ fn strange(saved: &Saved) -> Problem {
 fn touched(changes: &[Change], flash: &mut dyn Flash) -> Result<Region, Problem> {
     let unit = flash.geometry().erase_block.get().max(1);
     let start = changes.iter().map(|change| change.at.get()).min();
-    let end = changes.iter().map(|change| change.at.get() + change.bytes.len() as u64);
+    let end = changes
+        .iter()
+        .map(|change| change.at.get() + change.bytes.len() as u64);
     let (start, end) = (start.unwrap_or_default(), end.max().unwrap_or_default());
     let start = start / unit * unit;
     let region = Region::new(
@@ -209,12 +211,7 @@ fn apply(saved: &Saved, changes: &[Change], flash: &mut dyn Flash) -> Result<(),
 }
 
 /// Writes `wanted` into the blocks that a write of this copy touches.
-fn rewrite(
-    saved: &Saved,
-    wanted: &[u8],
-    past: Past,
-    flash: &mut dyn Flash,
-) -> Result<(), Problem> {
+fn rewrite(saved: &Saved, wanted: &[u8], past: Past, flash: &mut dyn Flash) -> Result<(), Problem> {
     let unit = flash.geometry().erase_block;
     let touched: BTreeSet<Offset> = blocks(saved.region, &saved.old, &saved.new, unit)
         .filter(|(_, old, new)| old != new)

@@ -58,7 +58,11 @@ pub fn with_variables(file: &[u8], variables: &[(&str, &str)]) -> Vec<u8> {
         line.contains(&b'=') && names.any(|ours| ours == name.trim_ascii())
     };
     let others = file.split_inclusive(|&byte| byte == b'\n');
-    let mut text: Vec<u8> = others.filter(|line| !is_ours(line)).flatten().copied().collect();
+    let mut text: Vec<u8> = others
+        .filter(|line| !is_ours(line))
+        .flatten()
+        .copied()
+        .collect();
     if !text.is_empty() && !text.ends_with(b"\n") {
         text.push(b'\n');
     }
@@ -130,7 +134,10 @@ mod tests {
     #[case::others_stay("# mine\r\nosmem=40M\r\n\n", "# mine\r\nosmem=40M\r\n\nwlan_ssid=a\n")]
     #[case::replaced("wlan_ssid=old\nx=1", "x=1\nwlan_ssid=a\n")]
     #[case::replaced_wherever(" wlan_ssid = old\r\nx=1\nwlan_ssid=b\n", "x=1\nwlan_ssid=a\n")]
-    #[case::similar_names("wlan_ssid2=x\nxwlan_ssid=y\n", "wlan_ssid2=x\nxwlan_ssid=y\nwlan_ssid=a\n")]
+    #[case::similar_names(
+        "wlan_ssid2=x\nxwlan_ssid=y\n",
+        "wlan_ssid2=x\nxwlan_ssid=y\nwlan_ssid=a\n"
+    )]
     #[case::no_variable("wlan_ssid\n", "wlan_ssid\nwlan_ssid=a\n")]
     fn other_lines_of_the_file_stay(#[case] file: &str, #[case] expected: &str) {
         let text = with_variables(file.as_bytes(), &[("wlan_ssid", "a")]);

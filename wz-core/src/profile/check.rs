@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::detect::Clue;
-use super::firmware::{Firmware, ModelRule};
+use super::firmware::{Firmware, ModelRule, ProfileScripts};
 use super::layout::{Format, Layout, Partition, SwitchAction, WifiStore};
 use super::soc::Soc;
 use crate::event::Problem;
@@ -82,6 +82,7 @@ pub(super) fn firmware(firmware: &Firmware, soc: &Soc) -> Vec<Problem> {
     findings.name(&firmware.name, &TAKEN_FIRMWARE_NAMES);
     findings.card_names(firmware);
     findings.firmware_rules(firmware, soc);
+    findings.scripts(&firmware.scripts);
     findings.layout_names(&firmware.layouts);
     for layout in &firmware.layouts {
         findings.layout(layout, soc);
@@ -211,7 +212,7 @@ impl Findings {
     }
 
     fn firmware_rules(&mut self, firmware: &Firmware, soc: &Soc) {
-        if firmware.clues.is_empty() {
+        if firmware.clues.is_empty() && firmware.scripts.detect_firmware.is_none() {
             self.rule("detect.firmware", "is missing");
         }
         self.clues("detect.firmware", &firmware.clues, soc);
@@ -222,6 +223,22 @@ impl Findings {
             self.inside(mark.region(), soc.flash.size);
             if mark.text.is_empty() {
                 self.rule("pending_upgrade", "has an empty text");
+            }
+        }
+    }
+
+    fn scripts(&mut self, scripts: &ProfileScripts) {
+        let names = [
+            &scripts.detect_firmware,
+            &scripts.detect_model,
+            &scripts.post_switch,
+        ];
+        for name in names.into_iter().flatten() {
+            if !is_card_name(name) {
+                self.push(|file| Problem::ProfileCardName {
+                    file,
+                    name: name.clone(),
+                });
             }
         }
     }

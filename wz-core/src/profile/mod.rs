@@ -20,6 +20,8 @@ mod soc;
 
 pub use catalogue::{Catalogue, ProfileFile};
 pub use detect::{BytesClue, Clue, EnvironmentClue, Evidence, Identified, Variables, identify};
-pub use firmware::{FileRule, Firmware, Model, ModelRule, PendingUpgrade, VariableRule};
+pub use firmware::{
+    FileRule, Firmware, Model, ModelRule, PendingUpgrade, ProfileScripts, VariableRule,
+};
 pub use layout::{Format, Layout, Partition, SwitchAction, WifiStore};
 pub use soc::{Chip, FlashChip, KernelFacts, Reading, Registers, SdBoot, Soc};

@@ -23,16 +23,32 @@ use crate::image::uimage::CheckedHeader;
 use crate::journal::{Begun, Journal, Record, RunId};
 use crate::plan::RewritePlan;
 use crate::profile::{Catalogue, Chip, Firmware, Soc};
-use crate::script::check_scripts;
+use crate::script::{check_on_card, check_scripts};
 use crate::units::Size;
 
 /// What follows, with everything decided.
 #[derive(Clone, Debug)]
 pub(super) struct Afterwards {
-    scripts: Vec<FileName>,
+    scripts: Vec<Script>,
     script_time_limit: Duration,
     facts: ScriptFacts,
     start: Start,
+}
+
+/// A script that is to run.
+#[derive(Clone, Debug)]
+struct Script {
+    folder: CardPath,
+    name: FileName,
+}
+
+impl Script {
+    fn custom(name: &FileName) -> Self {
+        Self {
+            folder: CardPath::scripts(),
+            name: name.clone(),
+        }
+    }
 }
 
 /// What the camera is to start next.
@@ -138,6 +154,25 @@ impl<'a> Outlook<'a> {
         names
     }
 
+    /// What the profile of the firmware that was switched to wants to be run.
+    fn post_switch(&self, card: &mut dyn Card) -> Result<Option<Script>, Problem> {
+        let switched = self.firmware.filter(|_| self.facts.next_firmware.is_some());
+        let Some((firmware, file)) =
+            switched.and_then(|firmware| Some((firmware, firmware.scripts.post_switch.as_ref()?)))
+        else {
+            return Ok(None);
+        };
+        let folder = CardPath::profiles().join(&firmware.script_folder());
+        let unusable = |reason: String| Problem::ProfileScriptMissing {
+            script: folder.join(file).to_string(),
+            reason,
+        };
+        let name = FileName::new(file);
+        let name = name.ok_or_else(|| unusable("its name is none that is used".to_owned()))?;
+        check_on_card(card, &folder.join(file)).map_err(|problem| unusable(problem.what()))?;
+        Ok(Some(Script { folder, name }))
+    }
+
     fn firmware_name(&self) -> String {
         let facts = &self.facts;
         let name = facts
@@ -158,6 +193,12 @@ pub(super) fn plan(
     card: &mut dyn Card,
 ) -> Result<Afterwards, Vec<Problem>> {
     let mut problems = check_scripts(card, &wanted.scripts);
+    let mut scripts = Vec::new();
+    match outlook.post_switch(card) {
+        Ok(script) => scripts.extend(script),
+        Err(problem) => problems.push(problem),
+    }
+    scripts.extend(wanted.scripts.iter().map(Script::custom));
     let start = match &wanted.next_start {
         NextStart::Firmware | NextStart::ProgramKept => Ok(Start::AsItIs),
         NextStart::OtherKernel(file) => other_kernel(file, outlook, card),
@@ -165,7 +206,7 @@ pub(super) fn plan(
     };
     match start {
         Ok(start) if problems.is_empty() => Ok(Afterwards {
-            scripts: wanted.scripts.clone(),
+            scripts,
             script_time_limit: wanted.script_time_limit,
             facts: outlook.facts.clone(),
             start,
@@ -275,7 +316,7 @@ impl Afterwards {
     pub(super) fn lines(&self) -> Vec<String> {
         let scripts = self.scripts.iter();
         let mut lines: Vec<String> = scripts
-            .map(|name| format!("Then run the script {name}"))
+            .map(|script| format!("Then run the script {}", script.name))
             .collect();
         match &self.start {
             Start::AsItIs => {}
@@ -307,10 +348,10 @@ impl Afterwards {
     /// Does it, up to the first thing that fails, which is told with what is left out.
     pub(super) fn carry_out(&self, kernels: &Kernels, tools: &mut Tools<'_>) -> Outcome {
         let todo = self.shown();
-        for (index, name) in self.scripts.iter().enumerate() {
-            if let Err(problem) = self.run_script(name, tools) {
+        for (index, script) in self.scripts.iter().enumerate() {
+            if let Err(problem) = self.run_script(script, tools) {
                 tools.reporter.report(&Event::Failed(problem));
-                let why = format!("the script {name} failed");
+                let why = format!("the script {} failed", script.name);
                 let left = todo.get(index + 1..).unwrap_or_default();
                 skip(left, &why, tools.reporter);
                 return Outcome::Incomplete;
@@ -330,13 +371,18 @@ impl Afterwards {
         }
     }
 
-    fn run_script(&self, name: &FileName, tools: &mut Tools<'_>) -> Result<(), Problem> {
+    /// Whether there is any script to run, be it a profile's.
+    pub(super) fn has_scripts(&self) -> bool {
+        !self.scripts.is_empty()
+    }
+
+    fn run_script(&self, script: &Script, tools: &mut Tools<'_>) -> Result<(), Problem> {
         let step = Step::RunScript {
-            name: name.to_string(),
+            name: script.name.to_string(),
         };
         let script = ScriptCall {
-            folder: CardPath::scripts(),
-            name,
+            folder: script.folder.clone(),
+            name: &script.name,
             time_limit: self.script_time_limit,
             facts: self.facts.clone(),
         };
@@ -351,12 +397,12 @@ impl Afterwards {
             Start::Other(_) => Some(Key::CopyNewSdcardKernel),
             Start::Program { .. } => Some(Key::ReRun),
         };
-        in_words(&self.scripts, start)
+        in_words(self.scripts.iter().map(|script| &script.name), start)
     }
 }
 
-fn in_words(scripts: &[FileName], start: Option<Key>) -> Vec<String> {
-    let scripts = scripts.iter().map(|name| format!("the script {name}"));
+fn in_words<'a>(scripts: impl Iterator<Item = &'a FileName>, start: Option<Key>) -> Vec<String> {
+    let scripts = scripts.map(|name| format!("the script {name}"));
     scripts.chain(start.map(|key| key.to_string())).collect()
 }
 
@@ -367,7 +413,7 @@ pub(super) fn skip_all(wanted: &config::Afterwards, why: &str, reporter: &mut dy
         NextStart::OtherKernel(_) => Some(Key::CopyNewSdcardKernel),
         NextStart::ProgramOnce => Some(Key::ReRun),
     };
-    skip(&in_words(&wanted.scripts, start), why, reporter);
+    skip(&in_words(wanted.scripts.iter(), start), why, reporter);
 }
 
 fn skip(what: &[String], why: &str, reporter: &mut dyn Reporter) {

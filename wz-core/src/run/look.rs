@@ -2,12 +2,12 @@
 
 use super::asked::{read_config, with_card_profiles};
 use super::chip::find_chip;
-use super::{ChipEvidence, FlashUnit, Stop};
+use super::{ChipEvidence, FlashUnit, Stop, Surroundings, detect_camera};
 use crate::card::Card;
-use crate::config::GeneralConf;
+use crate::config::{GeneralConf, Given, Name};
 use crate::detect::{self, Camera, Detected, Manual};
 use crate::event::{Event, Problem, Reporter};
-use crate::profile::{Catalogue, Firmware};
+use crate::profile::{Catalogue, Chip, Firmware, Soc};
 
 /// A camera with its card.
 #[derive(Clone, Debug)]
@@ -28,6 +28,7 @@ pub fn look(
     card: &mut dyn Card,
     flash: &mut FlashUnit<'_>,
     chip: &ChipEvidence,
+    surroundings: &mut dyn Surroundings,
     reporter: &mut dyn Reporter,
 ) -> Result<Sight, Vec<Problem>> {
     let conf = match read_config(card, reporter) {
@@ -35,8 +36,16 @@ pub fn look(
         Err(stop) => return Err(reasons(stop)),
     };
     let catalogue = with_card_profiles(card).map_err(reasons)?;
-    let camera =
-        camera(&catalogue, &conf, flash, chip, reporter).map_err(|problem| vec![problem])?;
+    let (soc, chip) = find_chip(&catalogue, chip).map_err(|problem| vec![problem])?;
+    let camera = camera(
+        &catalogue,
+        &conf,
+        (soc, chip),
+        flash,
+        surroundings,
+        reporter,
+    );
+    let camera = camera.map_err(|problem| vec![problem])?;
     Ok(Sight {
         catalogue,
         camera,
@@ -55,27 +64,26 @@ fn reasons(stop: Stop) -> Vec<Problem> {
 fn camera(
     catalogue: &Catalogue,
     conf: &GeneralConf,
+    (soc, chip): (&Soc, &Chip),
     flash: &mut FlashUnit<'_>,
-    chip: &ChipEvidence,
+    surroundings: &mut dyn Surroundings,
     reporter: &mut dyn Reporter,
 ) -> Result<Camera, Problem> {
-    let (soc, chip) = find_chip(catalogue, chip)?;
     detect::check_size(&flash.device, soc)?;
-    let given = |name: &Option<crate::config::Given<crate::config::Name>>| {
-        name.as_ref().map(|given| given.value.to_string())
-    };
+    let given = |name: &Option<Given<Name>>| name.as_ref().map(|given| given.value.to_string());
     let manual = Manual {
         firmware: given(&conf.manual_current_firmware),
         model: given(&conf.manual_model),
     };
-    let Detected { camera, remarks } = detect::detect(
+    let detected = detect_camera(
         catalogue,
         (soc, chip),
-        &flash.device,
+        flash,
         &manual,
-        flash.chip,
-        flash.file_systems,
-    )?;
+        surroundings,
+        reporter,
+    );
+    let Detected { camera, remarks } = detected?;
     remarks
         .into_iter()
         .for_each(|remark| reporter.report(&Event::Remark(remark)));

@@ -79,6 +79,23 @@ pub trait Surroundings {
     /// is mounted of flash would be in its way, and is released before it opens.
     fn before_operations(&mut self, file_systems: &mut dyn FileSystems) -> Visit;
 
+    /// Asks a script of a profile about the camera with this SoC and chip, and returns what it printed.
+    /// It may read flash, and change nothing. Where none can be run, that is its answer.
+    ///
+    /// # Errors
+    /// When it is not there, cannot be started, takes too long, or ends with another status than 0.
+    fn ask_script(
+        &mut self,
+        script: &CardPath,
+        _camera: (&str, &str),
+        _reporter: &mut dyn Reporter,
+    ) -> Result<String, Problem> {
+        Err(Problem::ProfileScriptFailed {
+            script: script.to_string(),
+            reason: "no script can be run here".to_owned(),
+        })
+    }
+
     /// Runs a custom script to its end.
     ///
     /// # Errors
@@ -369,12 +386,12 @@ impl Scene<'_, '_> {
 
     /// What follows the operations follows only those that have ended well.
     fn follow(&mut self, over: Over, wanted: Option<&config::Afterwards>) -> Ended {
-        let Some(wanted) = wanted.filter(|wanted| !wanted.is_empty()) else {
-            return over.ended;
-        };
+        let wanted = wanted.filter(|wanted| !wanted.is_empty());
         let outcome = match (over.ended.outcome, over.afterwards) {
             (Outcome::DryRun, _) => Outcome::DryRun,
-            (Outcome::Success | Outcome::NothingToDo, Some(afterwards)) => {
+            (Outcome::Success | Outcome::NothingToDo, Some(afterwards))
+                if wanted.is_some() || afterwards.has_scripts() =>
+            {
                 // A script that asks for a partition that stays mounted here is told.
                 if let Ok(flash) = &mut self.flash {
                     let _ = flash.file_systems.release();
@@ -388,7 +405,9 @@ impl Scene<'_, '_> {
             }
             (outcome, _) => {
                 let why = format!("the run before it ended as \"{outcome}\"");
-                afterwards::skip_all(wanted, &why, self.reporter);
+                if let Some(wanted) = wanted {
+                    afterwards::skip_all(wanted, &why, self.reporter);
+                }
                 outcome
             }
         };
@@ -430,7 +449,18 @@ impl Scene<'_, '_> {
         put_environment_right(ready.request.mode, flash, self.card, self.reporter)?;
         let began = self.surroundings.since_power_on();
         let (catalogue, request) = (&ready.catalogue, &ready.request);
-        let camera = find_camera(catalogue, (soc, chip), flash, request, self.reporter)?;
+        let manual = Manual {
+            firmware: request.manual_firmware.as_ref().map(ToString::to_string),
+            model: request.manual_model.as_ref().map(ToString::to_string),
+        };
+        let camera = find_camera(
+            catalogue,
+            (soc, chip),
+            flash,
+            &manual,
+            self.surroundings,
+            self.reporter,
+        )?;
         self.reporter
             .report(&notes::about(&camera, soc, self.chip, flash));
         self.end_phase(Phase::Detect, began);
@@ -515,25 +545,47 @@ fn put_environment_right(
     Ok(())
 }
 
+/// Finds out what camera this is, with the scripts of profiles where rules do not tell.
+fn detect_camera(
+    catalogue: &Catalogue,
+    (soc, chip): (&Soc, &Chip),
+    flash: &mut FlashUnit<'_>,
+    manual: &Manual,
+    surroundings: &mut dyn Surroundings,
+    reporter: &mut dyn Reporter,
+) -> Result<Detected, Problem> {
+    let mut ask = |script: &str| {
+        let script = CardPath::profiles().join(script);
+        surroundings.ask_script(&script, (&soc.name, &chip.name), reporter)
+    };
+    detect::detect(
+        catalogue,
+        (soc, chip),
+        &flash.device,
+        manual,
+        flash.chip,
+        flash.file_systems,
+        &mut ask,
+    )
+}
+
 fn find_camera(
     catalogue: &Catalogue,
     (soc, chip): (&Soc, &Chip),
     flash: &mut FlashUnit<'_>,
-    request: &Request,
+    manual: &Manual,
+    surroundings: &mut dyn Surroundings,
     reporter: &mut dyn Reporter,
 ) -> Result<Camera, Problem> {
-    let manual = Manual {
-        firmware: request.manual_firmware.as_ref().map(ToString::to_string),
-        model: request.manual_model.as_ref().map(ToString::to_string),
-    };
-    let Detected { camera, remarks } = detect::detect(
+    let detected = detect_camera(
         catalogue,
         (soc, chip),
-        &flash.device,
-        &manual,
-        flash.chip,
-        flash.file_systems,
-    )?;
+        flash,
+        manual,
+        surroundings,
+        reporter,
+    );
+    let Detected { camera, remarks } = detected?;
     reporter.report(&Event::Camera(camera.facts.clone()));
     remarks
         .into_iter()

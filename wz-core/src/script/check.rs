@@ -27,7 +27,11 @@ pub fn check_scripts(card: &mut dyn Card, names: &[FileName]) -> Vec<Problem> {
         .collect()
 }
 
-fn check_on_card(card: &mut dyn Card, path: &CardPath) -> Result<(), Problem> {
+/// Whether the file at `path` is a shell script.
+///
+/// # Errors
+/// What it is instead, and the card's own.
+pub fn check_on_card(card: &mut dyn Card, path: &CardPath) -> Result<(), Problem> {
     let content = match card.read(path, LONGEST_SCRIPT) {
         Ok(content) => content,
         Err(error) if error.source.kind() == ErrorKind::IsADirectory => {

@@ -5,6 +5,6 @@ mod check;
 mod output;
 mod secrets;
 
-pub use check::{LONGEST_SCRIPT, as_shell_text, check_script, check_scripts};
+pub use check::{LONGEST_SCRIPT, as_shell_text, check_on_card, check_script, check_scripts};
 pub use output::{MOST_OUTPUT, Output};
 pub use secrets::{Secrets, secrets_in};

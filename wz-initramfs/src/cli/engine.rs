@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use wz_core::card::CardPath;
 use wz_core::config::{Order, Rewrite, Wanted, Wish};
 use wz_core::event::{Event, Outcome, Problem, Reporter};
 use wz_core::flash::FileSystems;
@@ -128,9 +129,9 @@ fn copy(session: &mut Session, from: &Path) -> Result<String, Problem> {
 }
 
 /// A shell, for a run that was begun in one.
-struct Shell<'a> {
-    root: &'a Root,
-    lock: &'a mut Option<Lock>,
+pub(super) struct Shell<'a> {
+    pub(super) root: &'a Root,
+    pub(super) lock: &'a mut Option<Lock>,
 }
 
 impl Surroundings for Shell<'_> {
@@ -146,6 +147,16 @@ impl Surroundings for Shell<'_> {
 
     fn before_operations(&mut self, _: &mut dyn FileSystems) -> Visit {
         Visit::Nobody
+    }
+
+    fn ask_script(
+        &mut self,
+        script: &CardPath,
+        camera: (&str, &str),
+        reporter: &mut dyn Reporter,
+    ) -> Result<String, Problem> {
+        let _oversight = Oversight::begin();
+        scripts::ask(self.root, script, camera, &|| {}, reporter)
     }
 
     fn run_script(

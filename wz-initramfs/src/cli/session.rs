@@ -7,6 +7,7 @@ use wz_core::event::{Event, Problem, Reporter};
 use wz_core::run::{ChipEvidence, Sight, look};
 
 use super::NotDone;
+use super::engine::Shell;
 use crate::flash::Flash;
 use crate::lock::Lock;
 use crate::root::Root;
@@ -53,10 +54,15 @@ impl Session {
     /// What camera this is and what its card says. What is unusual is told on stderr.
     pub fn look(&mut self) -> Result<Sight, NotDone> {
         let mut told = OnStderr;
+        let mut shell = Shell {
+            root: &self.root,
+            lock: &mut self.lock,
+        };
         let sight = look(
             &mut self.card,
             &mut self.flash.unit(),
             &self.chip,
+            &mut shell,
             &mut told,
         );
         sight.map_err(NotDone::from)

@@ -198,7 +198,10 @@ fn holds(found: &[u8], old: &[u8], new: &[u8]) -> Holds {
 }
 
 fn count(a: &[u8], b: &[u8], bits: impl Fn(u8, u8) -> u8) -> u32 {
-    a.iter().zip(b).map(|(a, b)| bits(*a, *b).count_ones()).sum()
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| bits(*a, *b).count_ones())
+        .sum()
 }
 
 #[cfg(test)]

@@ -204,7 +204,9 @@ fn after_a_power_cut_at_any_change_all_of_it_is_old_or_new() {
                 let written = bench.set("wlan_ssid", "new");
                 assert!(bench.power.is_off(), "{what}: {written:?}");
                 bench.power.turn_on();
-                bench.put_back().unwrap_or_else(|problem| panic!("{what}: {problem}"));
+                bench
+                    .put_back()
+                    .unwrap_or_else(|problem| panic!("{what}: {problem}"));
                 let flash = bench.flash.content();
                 assert!(flash == old || flash == new.flash.content(), "{what}");
                 assert!(!bench.flash.has_marginal_cells(), "{what}");
@@ -240,7 +242,9 @@ fn after_a_second_cut_while_it_is_put_back_too() {
                 }
                 seconds += 1;
                 bench.power.turn_on();
-                bench.put_back().unwrap_or_else(|problem| panic!("{what}: {problem}"));
+                bench
+                    .put_back()
+                    .unwrap_or_else(|problem| panic!("{what}: {problem}"));
                 let flash = bench.flash.content();
                 assert!(flash == old || flash == new.flash.content(), "{what}");
                 assert!(!bench.flash.has_marginal_cells(), "{what}");
@@ -262,7 +266,10 @@ fn of_two_copies_one_counts_at_any_instant_though_the_card_is_gone() {
             let found = find(Some(case.region()), &mut flash).expect("one copy");
             let says = found.environment.get("wlan_ssid");
             let either = [b"old".as_slice(), b"new"];
-            assert!(says.is_some_and(|says| either.contains(&says)), "{at} {cut:?}");
+            assert!(
+                says.is_some_and(|says| either.contains(&says)),
+                "{at} {cut:?}"
+            );
         }
     }
 }

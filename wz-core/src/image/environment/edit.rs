@@ -211,10 +211,7 @@ mod tests {
     ) {
         let mut environment = environment(Size::kib(32), &[("a", "0")]);
         let before = environment.clone();
-        assert_eq!(
-            environment.set(name, value).unwrap_err().to_string(),
-            words
-        );
+        assert_eq!(environment.set(name, value).unwrap_err().to_string(), words);
         assert_eq!(environment, before);
     }
 
@@ -227,7 +224,10 @@ mod tests {
         full.set("a", "x".repeat(MOST)).unwrap();
         assert_eq!(full.to_bytes().len(), 0x8000);
         assert_eq!(Environment::parse(&full.to_bytes()), Ok(full.clone()));
-        let refused = full.clone().set("b", "").and(full.set("a", "x".repeat(MOST + 1)));
+        let refused = full
+            .clone()
+            .set("b", "")
+            .and(full.set("a", "x".repeat(MOST + 1)));
         assert_eq!(
             refused.unwrap_err().to_string(),
             "environment overflow, \"a\" is not set: 32765 bytes would be needed, and 32K hold 32764"
@@ -252,7 +252,8 @@ mod tests {
         #[case] script: &str,
         #[case] expected: &[(&str, &str)],
     ) {
-        let pair = |(name, value): &(&str, &str)| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
+        let pair =
+            |(name, value): &(&str, &str)| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
         let expected: Vec<_> = expected.iter().map(pair).collect();
         assert_eq!(read_script(script.as_bytes()), Ok(expected));
     }

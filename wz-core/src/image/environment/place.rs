@@ -281,13 +281,13 @@ mod tests {
     #[case::wrapped_the_other_way(0, 0xff, "first")]
     #[case::active_and_obsolete(0, 1, "second")]
     #[case::alike(1, 1, "first")]
-    fn of_two_copies_the_newer_counts(
-        #[case] first: u8,
-        #[case] second: u8,
-        #[case] value: &str,
-    ) {
+    fn of_two_copies_the_newer_counts(#[case] first: u8, #[case] second: u8, #[case] value: &str) {
         for kib in [32, 64] {
-            let copy = |flag, value| environment(Size::kib(kib), value).with_flag(flag).to_bytes();
+            let copy = |flag, value| {
+                environment(Size::kib(kib), value)
+                    .with_flag(flag)
+                    .to_bytes()
+            };
             let parts = [copy(first, "first"), copy(second, "second")].concat();
             let flash = flash(&[(START, parts)]);
             for known in [None, Some(region(START, 2 * kib))] {
