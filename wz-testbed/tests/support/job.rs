@@ -1,6 +1,8 @@
 //! A run that writes flash on the emulated camera, and what it has to come to, whatever comes between.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+use std::time::Duration;
+
 use wz_testbed::{
     Booted, Camera, CameraBuilder, Card, Dead, Ended, Expected, Firmware, Image, Images, PowerOff,
     Recipe, Scope, Work, slices,
@@ -13,6 +15,8 @@ use super::{card, codes, result, stock};
 
 /// What the flash chip programs in one go.
 const SLICE: u64 = 4096;
+/// Saving, switching and going back takes a while on a busy computer.
+const PATIENCE: Duration = Duration::from_secs(240);
 const JOURNAL: &str = "wz_flash-helper/journal.bin";
 const NO_SAFETY_BACKUP: &str = "safety_backup=\"no\"\n";
 
@@ -96,7 +100,8 @@ impl Job {
     }
 
     pub fn camera_parts(&self) -> CameraBuilder {
-        Camera::of(&self.from).card(self.card.clone())
+        let camera = Camera::of(&self.from).card(self.card.clone());
+        camera.patience(PATIENCE)
     }
 
     /// Switches the power on until the camera is at rest, and proves that the job is done.
