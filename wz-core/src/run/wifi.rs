@@ -61,7 +61,9 @@ pub(super) fn provision(
     hands: &mut Hands<'_, '_>,
 ) -> Result<Provisioned, Vec<Problem>> {
     let one = |problem| vec![problem];
-    if !has_file(hands.card).map_err(one)? {
+    // What is wrong with the file matters only to a firmware that takes it.
+    let wifi = wanted(hands.card);
+    if matches!(&wifi, Ok(Reading { value: None, .. })) {
         return Ok(Provisioned::NotAsked);
     }
     let catalogue = with_card_profiles(hands.card).map_err(Stop::into_problems)?;
@@ -74,7 +76,7 @@ pub(super) fn provision(
     if !takes_wifi(firmware) {
         return Ok(Provisioned::NotAsked);
     }
-    let Some(wifi) = wanted(hands.card)?.value else {
+    let Some(wifi) = wifi?.value else {
         return Ok(Provisioned::NotAsked);
     };
     let layout = found.or_else(|| firmware.layout(written?));
@@ -114,13 +116,6 @@ fn pass_on(
             Ok(Provisioned::Later)
         }
     }
-}
-
-fn has_file(card: &mut dyn Card) -> Result<bool, Problem> {
-    let found = card.read(&CardPath::wifi_conf(), Size::ZERO);
-    found
-        .map(|bytes| bytes.is_some())
-        .map_err(|error| error.into_problem(card))
 }
 
 fn to_environment(
