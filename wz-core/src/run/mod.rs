@@ -11,6 +11,7 @@ mod chip;
 mod death;
 mod edit;
 mod ending;
+mod finding;
 mod kernels;
 mod look;
 mod notes;
@@ -23,17 +24,16 @@ use std::time::Duration;
 
 use crate::card::{Card, CardPath};
 use crate::config::{self, Mode, NextStart, Order, Request, Volume, WifiSetup};
-use crate::detect::{self, Camera, Detected, FlashDevice, Manual};
+use crate::detect::{Camera, FlashDevice};
 use crate::event::{Event, Operation, Outcome, Phase, Problem, Reporter, Verdict};
-use crate::execute::{BackupResult, backup, environment};
+use crate::execute::{BackupResult, backup};
 use crate::flash::{FileSystems, Flash};
 use crate::journal::State;
-use crate::profile::{Catalogue, Chip, Fittings, Soc};
+use crate::profile::{Catalogue, Fittings};
 use crate::units::Size;
 
 use afterwards::Afterwards;
 use asked::{Ready, Standing, read_request, ready, standing, wants, with_card_profiles};
-use chip::find_chip;
 use ending::{Over, conclude, forget};
 use kernels::{InTheEnd, Kernels, Rule, Sources};
 use prepare::Prepared;
@@ -423,62 +423,9 @@ impl Scene<'_, '_> {
         }
     }
 
-    /// What the owner wants of the firmware that is there now, when all operations are over.
-    fn set_up_wifi(&mut self, over: &mut Over) -> Provisioned {
-        let ended = &mut over.ended;
-        let is_whole = is_well(ended.outcome) || ended.outcome == Outcome::Incomplete;
-        let Ok(flash) = &mut self.flash else {
-            return Provisioned::NotAsked;
-        };
-        if !is_whole || ended.next == Next::StayOn {
-            return Provisioned::NotAsked;
-        }
-        let mut hands = wifi::Hands {
-            flash,
-            chip: self.chip,
-            card: self.card,
-            reporter: self.reporter,
-        };
-        match wifi::provision(over.layout.as_deref(), &mut hands) {
-            Ok(Provisioned::Done) if ended.outcome == Outcome::NothingToDo => {
-                ended.outcome = Outcome::Success;
-                Provisioned::Done
-            }
-            Ok(provisioned) => provisioned,
-            Err(problems) => {
-                for problem in problems {
-                    self.reporter.report(&Event::Failed(problem));
-                }
-                ended.outcome = Outcome::Incomplete;
-                Provisioned::NotAsked
-            }
-        }
-    }
-
     fn prepare(&mut self, ready: &Ready, program: &[CardPath]) -> Result<(Camera, Prepared), Stop> {
-        let (soc, chip) = find_chip(&ready.catalogue, self.chip)?;
-        let flash = self.flash.as_mut().map_err(|problem| problem.clone())?;
-        detect::check_size(&flash.device, soc)?;
-        put_environment_right(ready.request.mode, flash, self.card, self.reporter)?;
-        let began = self.surroundings.since_power_on();
         let (catalogue, request) = (&ready.catalogue, &ready.request);
-        let manual = Manual {
-            firmware: request.manual_firmware.as_ref().map(ToString::to_string),
-            model: request.manual_model.as_ref().map(ToString::to_string),
-        };
-        let detected = detect_camera(
-            catalogue,
-            (soc, chip),
-            flash,
-            &manual,
-            self.surroundings,
-            self.reporter,
-        )?;
-        let camera = self.introduce(soc, detected, request.sound);
-        let flash = self.flash.as_mut().map_err(|problem| problem.clone())?;
-        self.reporter
-            .report(&notes::about(&camera, soc, self.chip, flash));
-        self.end_phase(Phase::Detect, began);
+        let (soc, camera) = self.find_camera(catalogue, request)?;
         let began = self.surroundings.since_power_on();
         let flash = self.flash.as_mut().map_err(|problem| problem.clone())?;
         let context = prepare::Context {
@@ -495,22 +442,6 @@ impl Scene<'_, '_> {
     }
 
     /// Tells what the camera is, to those first who show and speak on it.
-    fn introduce(&mut self, soc: &Soc, detected: Detected, sound: Option<Volume>) -> Camera {
-        let Detected {
-            camera,
-            mut remarks,
-        } = detected;
-        let fittings = soc.fittings(camera.facts.model.as_deref());
-        if sound.is_some() && fittings.audio.is_none() {
-            remarks.push(no_speaker(&camera));
-        }
-        self.surroundings.fit_out(&fittings, sound);
-        self.reporter.report(&Event::Camera(camera.facts.clone()));
-        remarks
-            .into_iter()
-            .for_each(|remark| self.reporter.report(&Event::Remark(remark)));
-        camera
-    }
 
     /// Makes the backup, if one is planned.
     fn make_backup(&mut self, prepared: &Prepared) -> Result<Outcome, Stop> {
@@ -552,60 +483,6 @@ impl Scene<'_, '_> {
     }
 }
 
-fn no_speaker(camera: &Camera) -> Problem {
-    let why = match &camera.facts.model {
-        Some(model) => format!("no profile tells of a speaker of the model {model}"),
-        None => "the model of this camera is not known".to_owned(),
-    };
-    Problem::NoSound { why }
-}
-
 fn is_well(outcome: Outcome) -> bool {
     matches!(outcome, Outcome::Success | Outcome::NothingToDo)
-}
-
-/// Before anything else looks at flash: a U-Boot environment that was being written when power failed.
-fn put_environment_right(
-    mode: Mode,
-    flash: &mut FlashUnit<'_>,
-    card: &mut dyn Card,
-    reporter: &mut dyn Reporter,
-) -> Result<(), Problem> {
-    let told = match mode {
-        Mode::DryRun => environment::pending(card)?,
-        Mode::Real => match environment::put_back(flash.chip, card, reporter) {
-            Ok(()) => None,
-            // It concerns another camera; this one is as it is.
-            Err(problem @ Problem::EnvironmentStrange { .. }) => Some(problem),
-            Err(problem) => return Err(problem),
-        },
-    };
-    if let Some(problem) = told {
-        reporter.report(&Event::Remark(problem));
-    }
-    Ok(())
-}
-
-/// Finds out what camera this is, with the scripts of profiles where rules do not tell.
-fn detect_camera(
-    catalogue: &Catalogue,
-    (soc, chip): (&Soc, &Chip),
-    flash: &mut FlashUnit<'_>,
-    manual: &Manual,
-    surroundings: &mut dyn Surroundings,
-    reporter: &mut dyn Reporter,
-) -> Result<Detected, Problem> {
-    let mut ask = |script: &str| {
-        let script = CardPath::profiles().join(script);
-        surroundings.ask_script(&script, (&soc.name, &chip.name), reporter)
-    };
-    detect::detect(
-        catalogue,
-        (soc, chip),
-        &flash.device,
-        manual,
-        flash.chip,
-        flash.file_systems,
-        &mut ask,
-    )
 }

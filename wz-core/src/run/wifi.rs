@@ -6,11 +6,12 @@
 //! Nothing here shows a value (S9).
 
 use super::chip::find_chip;
-use super::{ChipEvidence, FlashUnit, Stop, with_card_profiles};
+use super::ending::Over;
+use super::{ChipEvidence, FlashUnit, Next, Scene, Stop, is_well, with_card_profiles};
 use crate::card::{Card, CardPath, write_small};
 use crate::config::{self, Reading, Wifi, read_wifi};
 use crate::detect;
-use crate::event::{Event, Problem, Reporter, Step, in_step};
+use crate::event::{Event, Outcome, Problem, Reporter, Step, in_step};
 use crate::execute::{Expected, check, environment};
 use crate::plan::{takes_wifi, wifi_stores, wifi_variables, with_variables};
 use crate::profile::{Firmware, Layout, WifiStore};
@@ -37,6 +38,40 @@ pub(super) struct Hands<'a, 'b> {
     pub(super) chip: &'a ChipEvidence,
     pub(super) card: &'a mut dyn Card,
     pub(super) reporter: &'a mut dyn Reporter,
+}
+
+impl Scene<'_, '_> {
+    /// What the owner wants of the firmware that is there now, when all operations are over.
+    pub(super) fn set_up_wifi(&mut self, over: &mut Over) -> Provisioned {
+        let ended = &mut over.ended;
+        let is_whole = is_well(ended.outcome) || ended.outcome == Outcome::Incomplete;
+        let Ok(flash) = &mut self.flash else {
+            return Provisioned::NotAsked;
+        };
+        if !is_whole || ended.next == Next::StayOn {
+            return Provisioned::NotAsked;
+        }
+        let mut hands = Hands {
+            flash,
+            chip: self.chip,
+            card: self.card,
+            reporter: self.reporter,
+        };
+        match provision(over.layout.as_deref(), &mut hands) {
+            Ok(Provisioned::Done) if ended.outcome == Outcome::NothingToDo => {
+                ended.outcome = Outcome::Success;
+                Provisioned::Done
+            }
+            Ok(provisioned) => provisioned,
+            Err(problems) => {
+                for problem in problems {
+                    self.reporter.report(&Event::Failed(problem));
+                }
+                ended.outcome = Outcome::Incomplete;
+                Provisioned::NotAsked
+            }
+        }
+    }
 }
 
 /// What the card says of Wi-Fi.
