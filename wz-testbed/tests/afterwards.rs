@@ -8,6 +8,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use rstest::rstest;
 use support::writing::{boots_whole, conf_is, holds, kernel_is_away, succeeded};
 use support::{BACKUP, CONF, card, codes, files, result, run, stock};
@@ -23,6 +25,13 @@ const HELLO: &str = "this is another kernel";
 fn new_kernel() -> Vec<u8> {
     let script = format!("#!/bin/sh\necho {HELLO}\nreboot -f\n");
     inputs::sd_kernel_with_script(&script).expect("a kernel")
+}
+
+/// A camera with time for a backup and a switch in one power-on, on a busy computer too.
+fn camera(firmware: &Firmware, card: Card) -> Camera {
+    let patience = Duration::from_secs(300);
+    let camera = Camera::of(firmware).card(card).patience(patience);
+    camera.build().expect("a camera")
 }
 
 /// A card that replaces stock by `next`.
@@ -42,7 +51,7 @@ fn after_a_switch_the_new_u_boot_runs_the_program_once_more_and_then_its_firmwar
     let thingino = Firmware::of(soc, "thingino").expect("a profile");
     let options = format!("{BACKUP}secondary_backup=\"no\"\r\n  re_run = \"yes\"  # once\r\n");
     let card = switch_card(&thingino, &options);
-    let mut camera = Camera::of(&stock).card(card).build().expect("a camera");
+    let mut camera = camera(&stock, card);
     let conf = camera
         .card()
         .expect("a card")
@@ -88,7 +97,7 @@ fn every_build_of_a_u_boot_finds_the_program_again(#[case] names: &[&str]) {
     let recipe = Recipe::of("t31", "thingino").expect("a profile");
     let thingino = recipe.sd_kernels(names).build().expect("a firmware");
     let card = switch_card(&thingino, "safety_backup=\"no\"\nre_run=\"yes\"\n");
-    let mut camera = Camera::of(&stock()).card(card).build().expect("a camera");
+    let mut camera = camera(&stock(), card);
     run(&mut camera);
     assert_eq!(camera.boots().expect("a boot"), Booted::sd_kernel(names[0]));
     run(&mut camera);
@@ -100,11 +109,10 @@ fn every_build_of_a_u_boot_finds_the_program_again(#[case] names: &[&str]) {
 fn the_next_power_on_boots_the_kernel_that_was_to_be_copied() {
     let firmware = stock();
     let options = "copy_new_sdcard_kernel=\"yes\"\nnew_sdcard_kernel=\"new_kernel.bin\"\n";
-    let conf = format!("{BACKUP}secondary_backup=\"no\"\n{options}");
-    let card = card("t31", &conf).with("new_kernel.bin", new_kernel());
-    let mut camera = Camera::of(&firmware).card(card).build().expect("a camera");
-    let ended = run(&mut camera);
-    succeeded(&camera, &ended, "backup");
+    let card = card("t31", options).with("new_kernel.bin", new_kernel());
+    let mut camera = camera(&firmware, card);
+    run(&mut camera);
+    assert_eq!(result(&camera)["outcome"], "success");
     let name = firmware.sd_kernel();
     let on_card = camera.card().expect("a card");
     assert!(on_card.read(name).expect("a kernel") == new_kernel());
@@ -113,7 +121,7 @@ fn the_next_power_on_boots_the_kernel_that_was_to_be_copied() {
             .has(&format!("{name}.wz_flash-helper"))
             .expect("a listing")
     );
-    conf_is(&camera, &conf);
+    conf_is(&camera, options);
     let power_on = camera.power_on().expect("power");
     assert_eq!(power_on.booted(), &Booted::sd_kernel(name));
     let ended = power_on.wait_until_off().expect("an end");
@@ -123,9 +131,8 @@ fn the_next_power_on_boots_the_kernel_that_was_to_be_copied() {
 #[test]
 fn a_kernel_that_keeps_its_name_is_not_booted_in_a_loop_but_waited_for() {
     let firmware = stock();
-    let conf = format!("{BACKUP}skip_rename_prog_sdcard_kernel=\"yes\"\n");
-    let card = card("t31", conf).size(Size::mib(256));
-    let mut camera = Camera::of(&firmware).card(card).build().expect("a camera");
+    let card = card("t31", "skip_rename_prog_sdcard_kernel=\"yes\"\n");
+    let mut camera = camera(&firmware, card);
     let mut power_on = camera.power_on().expect("power");
     power_on.wait_for("WZ-0871").expect("a remark");
     power_on
@@ -134,7 +141,7 @@ fn a_kernel_that_keeps_its_name_is_not_booted_in_a_loop_but_waited_for() {
     power_on.pull_card().expect("pulled");
     let ended = power_on.wait_until_off().expect("an end");
     assert_eq!(ended.why, PowerOff::Reboot, "{}", ended.transcript);
-    assert_eq!(result(&camera)["outcome"], "success");
+    assert_eq!(result(&camera)["outcome"], "nothing_to_do");
     let name = firmware.sd_kernel();
     assert_eq!(camera.boots().expect("a boot"), Booted::sd_kernel(name));
     camera.remove_card();
@@ -148,7 +155,7 @@ fn a_dry_run_tells_what_would_follow_and_does_none_of_it() {
         custom_scripts=\"mine.sh\"\n";
     let conf = format!("{BACKUP}{options}");
     let card = card("t31", &conf).with("wz_flash-helper/scripts/mine.sh", "touch /sdcard/ran\n");
-    let mut camera = Camera::of(&firmware).card(card).build().expect("a camera");
+    let mut camera = camera(&firmware, card);
     let before = support::with_kernel_away(files(&camera), firmware.sd_kernel());
     run(&mut camera);
     let result = result(&camera);
@@ -166,10 +173,8 @@ fn a_u_boot_without_sd_kernels_is_told_before_the_switch_and_refused_with_one_mo
     let recipe = Recipe::of("t31", "thingino").expect("a profile");
     let modern = recipe.layout("2026-08").expect("a layout").build();
     let modern = modern.expect("a firmware");
-    let mut camera = Camera::of(&stock())
-        .card(switch_card(&modern, "re_run=\"yes\"\n"))
-        .build()
-        .expect("a camera");
+    let card = switch_card(&modern, "re_run=\"yes\"\n");
+    let mut camera = camera(&stock(), card);
     run(&mut camera);
     let said = result(&camera);
     assert_eq!(codes(&said, "refusals"), ["WZ-0866"], "{said:#}");
@@ -200,7 +205,7 @@ fn a_firmware_and_a_model_named_by_hand_are_enough_to_switch() {
     ];
     for (options, refusal) in cases {
         let card = switch_card(&thingino, &options);
-        let mut camera = Camera::of(&nobody).card(card).build().expect("a camera");
+        let mut camera = camera(&nobody, card);
         let ended = run(&mut camera);
         match refusal {
             Some(code) => {

@@ -20,7 +20,7 @@ use crate::card::{Card, CardPath, EntryKind, rename_for_good};
 use crate::config::{self, FileName, Key, NextStart};
 use crate::event::{CameraFacts, Event, Outcome, Problem, Reporter, Step, in_step};
 use crate::image::uimage::CheckedHeader;
-use crate::journal::{Begun, Journal, Record, RunId};
+use crate::journal::{self, Begun, Journal, Record, RunId};
 use crate::plan::RewritePlan;
 use crate::profile::{Catalogue, Chip, Firmware, Soc};
 use crate::script::{check_on_card, check_scripts};
@@ -338,9 +338,11 @@ impl Afterwards {
         match &self.start {
             Start::AsItIs => Size::ZERO,
             Start::Other(copies) => copies.needed(cluster),
+            Start::Program { names, .. } if names.len() < 2 => Size::ZERO,
             Start::Program { size, names } => {
                 let copies = names.iter().skip(1).cloned().collect();
-                Copies::of(CardPath::root(), *size, copies).needed(cluster)
+                let copies = Copies::of(CardPath::root(), *size, copies).needed(cluster);
+                Size::bytes(copies.get() + journal::SIZE.get())
             }
         }
     }
