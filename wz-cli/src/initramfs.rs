@@ -25,7 +25,7 @@ const FOLDERS: &[&str] = &[
 ];
 
 /// What a person at the serial console, or a custom script, expects to find.
-const APPLETS: &[&str] = &[
+pub const APPLETS: &[&str] = &[
     "ash",
     "awk",
     "basename",

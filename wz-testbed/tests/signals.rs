@@ -13,11 +13,9 @@ use std::time::Duration;
 
 use support::writing::{images, restore_card, switch_conf};
 use support::{BACKUP, card, codes, result, run, stock};
-use wz_cli::payload;
-use wz_core::image::uimage::Compression;
 use wz_core::report::speech::{Prompt, expand};
 use wz_core::units::Size;
-use wz_testbed::inputs::{self, Voices};
+use wz_testbed::inputs;
 use wz_testbed::{
     Camera, CameraBuilder, Card, Ended, Firmware, Image, LineState, Look, Recipe, Scope,
     find_speech, is_audible, runs,
@@ -433,14 +431,4 @@ fn a_driver_that_is_not_there_costs_the_sound_and_nothing_else() {
     let result = result(&camera);
     assert_eq!(result["outcome"], "success", "{}", ended.transcript);
     assert_eq!(codes(&result, "remarks"), ["WZ-0880", "WZ-0881"]);
-}
-
-#[test]
-fn the_program_fits_into_what_is_promised() {
-    for (voices, most) in [(Voices::LeftOut, 1_200_000), (Voices::Included, 1_600_000)] {
-        let archive = inputs::initramfs(voices).expect("an initramfs").finish();
-        let packed = payload::pack(&archive, Compression::Lzma).expect("packed");
-        assert!(packed.len() <= most, "{voices:?}: {} bytes", packed.len());
-        println!("{voices:?}: {} bytes", packed.len());
-    }
 }
