@@ -28,7 +28,7 @@ const FOLDERS: &[&str] = &[
 const PROGRAMS: &[&str] = &["fw_printenv", "fw_setenv", "wz"];
 
 /// What a person at the serial console, or a custom script, expects to find.
-const APPLETS: &[&str] = &[
+pub const APPLETS: &[&str] = &[
     "ash",
     "awk",
     "base64",
