@@ -38,8 +38,8 @@ pub use keys::Key;
 pub use listing::listing;
 pub use order::{Order, ordered};
 pub use request::{
-    Afterwards, Mode, NextStart, Request, Rewrite, SafetyBackup, SecondaryBackup, SwitchScope, Wanted,
-    WhenImagesFail, WifiSetup, Wish, request,
+    Afterwards, Mode, NextStart, Request, Rewrite, SafetyBackup, SecondaryBackup, SwitchScope,
+    Wanted, WhenImagesFail, WifiSetup, Wish, request,
 };
 pub use restore::{RestoreChoice, RestoreConf, choose, read_restore};
 pub use shown::{HIDDEN, is_invisible, looks_secret, shown};
