@@ -116,7 +116,11 @@ fn the_source_files_that_documents_name_exist() {
 }
 
 /// Where tests are, by the short name that the documents about proofs use.
-const TEST_FOLDERS: [(&str, &str); 2] = [("bed/", "wz-testbed/tests/"), ("core/", "wz-core/")];
+const TEST_FOLDERS: [(&str, &str); 3] = [
+    ("bed/", "wz-testbed/tests/"),
+    ("core/", "wz-core/"),
+    ("camera/", "wz-initramfs/src/"),
+];
 
 #[test]
 fn the_tests_that_documents_name_exist() {
