@@ -10,7 +10,19 @@ use thiserror::Error;
 const BUSYBOX: &str = "bin/busybox";
 
 /// Folders that `/init` mounts on or writes into.
-const FOLDERS: &[&str] = &["bin", "dev", "etc", "mnt", "proc", "sdcard", "sys", "tmp"];
+const FOLDERS: &[&str] = &[
+    "bin",
+    "dev",
+    "etc",
+    "lib",
+    "lib/modules",
+    "mnt",
+    "proc",
+    "sdcard",
+    "sys",
+    "tmp",
+    "voices",
+];
 
 /// The names that `/init` goes by besides its own.
 const PROGRAMS: &[&str] = &["fw_printenv", "fw_setenv", "wz"];
@@ -203,6 +215,18 @@ impl Archive {
             },
             b"",
         );
+    }
+
+    /// Adds recordings, by the names of their files.
+    pub fn voices(&mut self, recordings: &[(String, Vec<u8>)]) {
+        for (name, recording) in recordings {
+            self.file(&format!("voices/{name}"), 0o644, recording);
+        }
+    }
+
+    /// Adds a kernel module.
+    pub fn module(&mut self, name: &str, module: &[u8]) {
+        self.file(&format!("lib/modules/{name}"), 0o644, module);
     }
 
     /// The finished archive.

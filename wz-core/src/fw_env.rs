@@ -9,7 +9,8 @@ use crate::card::Card;
 use crate::event::{Event, Problem};
 use crate::execute::environment::{find, put_back, write};
 use crate::flash::Flash;
-use crate::image::environment::{Environment, read_script};
+use crate::image::environment::{Edit, Environment, read_script};
+use crate::journal::{self, Stage, State};
 
 /// Under which name the program was started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,13 +33,8 @@ pub enum Command {
         /// How.
         form: Form,
     },
-    /// A variable is set; removed, if the value is empty.
-    Set {
-        /// Its name.
-        name: Vec<u8>,
-        /// All arguments behind it, with blanks between them.
-        value: Vec<u8>,
-    },
+    /// A variable is set to all arguments behind its name, with blanks between them.
+    Set(Edit),
     /// Variables are set as a script says.
     Script(Source),
 }
@@ -170,7 +166,17 @@ pub fn parse(program: Program, arguments: &[Vec<u8>]) -> Result<Arguments, Outpu
             }
         }
     }
-    let command = match (program, script) {
+    let command = command(program, form, script, words)?;
+    Ok(Arguments { command, notes })
+}
+
+fn command(
+    program: Program,
+    form: Form,
+    script: Option<Source>,
+    words: Vec<Vec<u8>>,
+) -> Result<Command, Output> {
+    Ok(match (program, script) {
         (Program::Print, _) if form == Form::Value && words.len() != 1 => {
             return Err(Output::failed(
                 "## Error: `-n'/`--noheader' option requires exactly one argument",
@@ -180,14 +186,13 @@ pub fn parse(program: Program, arguments: &[Vec<u8>]) -> Result<Arguments, Outpu
         (Program::Set, Some(script)) if words.is_empty() => Command::Script(script),
         (Program::Set, Some(_)) => return Err(usage(program)),
         (Program::Set, None) => match words.split_first() {
-            Some((name, values)) => Command::Set {
+            Some((name, values)) => Command::Set(Edit {
                 name: name.clone(),
                 value: values.join(&b' '),
-            },
+            }),
             None => return Err(Output::failed("## Error: variable name missing")),
         },
-    };
-    Ok(Arguments { command, notes })
+    })
 }
 
 fn help() -> Arguments {
@@ -255,17 +260,18 @@ fn shown(names: &[Vec<u8>], form: Form, environment: &Environment) -> Output {
 
 /// Sets variables in the environment in flash, all of them or none. What an interrupted call has left
 /// is put right first.
-pub fn set(edits: &[(Vec<u8>, Vec<u8>)], flash: &mut dyn Flash, card: &mut dyn Card) -> Output {
+pub fn set(edits: &[Edit], flash: &mut dyn Flash, card: &mut dyn Card) -> Output {
     let mut remarks = String::new();
     let mut reporter = |event: &Event| {
         if let Event::Remark(problem) = event {
             remarks += &format!("{problem}\n");
         }
     };
-    let done = put_back(flash, card, &mut reporter).and_then(|()| {
+    let begun = no_run_is_open(card).and_then(|()| put_back(flash, card, &mut reporter));
+    let done = begun.and_then(|()| {
         let found = find(None, flash)?;
         let mut environment = found.environment.clone();
-        for (name, value) in edits {
+        for Edit { name, value } in edits {
             let set = environment.set(name, value);
             set.map_err(|error| Problem::EnvironmentEdit {
                 why: error.to_string(),
@@ -281,11 +287,21 @@ pub fn set(edits: &[(Vec<u8>, Vec<u8>)], flash: &mut dyn Flash, card: &mut dyn C
     output
 }
 
+/// What a run is writing must not change behind its back: it would take flash for another camera's.
+fn no_run_is_open(card: &mut dyn Card) -> Result<(), Problem> {
+    let state = journal::read(card)?.map(State::of);
+    let is_open = |state: State| (Stage::Writing..=Stage::Written).contains(&state.stage);
+    match state.is_some_and(is_open) {
+        true => Err(Problem::EnvironmentDuringRun {}),
+        false => Ok(()),
+    }
+}
+
 /// The variables of a script.
 ///
 /// # Errors
 /// What is to be told of the first line that is none.
-pub fn edits_of(script: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Output> {
+pub fn edits_of(script: &[u8]) -> Result<Vec<Edit>, Output> {
     read_script(script).map_err(|error| Output::failed(format!("## Error: {error}")))
 }
 
@@ -294,6 +310,7 @@ mod tests {
     use super::*;
     use crate::card::SimCard;
     use crate::flash::{Geometry, SimNor};
+    use crate::journal::{Journal, Record, RunId};
     use crate::units::{Offset, Size};
     use rstest::rstest;
 
@@ -301,11 +318,15 @@ mod tests {
         text.iter().map(|word| word.as_bytes().to_vec()).collect()
     }
 
-    fn set_command(name: &str, value: &str) -> Command {
-        Command::Set {
+    fn edit(name: &str, value: impl Into<Vec<u8>>) -> Edit {
+        Edit {
             name: name.into(),
             value: value.into(),
         }
+    }
+
+    fn set_command(name: &str, value: &str) -> Command {
+        Command::Set(edit(name, value))
     }
 
     #[rstest]
@@ -406,7 +427,7 @@ mod tests {
         assert!(errors.starts_with("Warning: Bad CRC"), "{errors}");
         let before = flash.content().to_vec();
         let mut card = SimCard::new(Size::mib(4));
-        let output = set(&[(b"a".to_vec(), b"2".to_vec())], &mut flash, &mut card);
+        let output = set(&[edit("a", "2")], &mut flash, &mut card);
         assert_eq!(output.status, 1);
         assert!(output.errors.contains("WZ-0801"), "{}", output.errors);
         assert!(flash.content() == before);
@@ -420,10 +441,7 @@ mod tests {
         assert_eq!(set(&edits, &mut flash, &mut card), Output::default());
         let all = printed(&[], Form::NameAndValue, &mut flash).0;
         assert_eq!(all, "a=1\nwlan_ssid=My  Net *\nc=3\n");
-        let too_much = vec![
-            (b"a".to_vec(), b"9".to_vec()),
-            (b"d".to_vec(), vec![b'x'; 0x8000]),
-        ];
+        let too_much = [edit("a", "9"), edit("d", vec![b'x'; 0x8000])];
         let output = set(&too_much, &mut flash, &mut card);
         assert_eq!(output.status, 1);
         assert!(
@@ -437,11 +455,29 @@ mod tests {
     }
 
     #[test]
+    fn while_a_run_writes_flash_nothing_is_set() {
+        let mut flash = chip(b"a=1\0");
+        let mut card = SimCard::new(Size::mib(4));
+        let run = RunId::of(&[b"run"]);
+        let started = Record::Started { attempt: 1 };
+        let mut journal = Journal::begin(&mut card, run, &started).unwrap();
+        assert_eq!(
+            set(&[edit("a", "2")], &mut flash, &mut card),
+            Output::default()
+        );
+        journal.append(&mut card, &Record::Committed).unwrap();
+        let output = set(&[edit("a", "3")], &mut flash, &mut card);
+        assert_eq!(output.status, 1);
+        assert!(output.errors.contains("WZ-0820"), "{}", output.errors);
+        assert_eq!(printed(&["a"], Form::Value, &mut flash).0, "2\n");
+    }
+
+    #[test]
     fn a_value_that_is_refused_is_not_shown() {
         let mut flash = chip(b"a=1\0");
         let mut card = SimCard::new(Size::mib(4));
         let secret = [vec![b'x'; 0x8000], b"hunter2".to_vec()].concat();
-        let output = set(&[(b"wlan_pass".to_vec(), secret)], &mut flash, &mut card);
+        let output = set(&[edit("wlan_pass", secret)], &mut flash, &mut card);
         assert_eq!(output.status, 1);
         assert!(!output.errors.contains("hunter2"));
     }

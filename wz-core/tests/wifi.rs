@@ -167,13 +167,16 @@ impl Told {
     }
 }
 
-fn bench(flash: Vec<u8>, general: &str, wifi: &str) -> Bench {
-    let power = Power::new();
-    let geometry = Geometry {
+fn geometry() -> Geometry {
+    Geometry {
         size: Size::mib(16),
         erase_block: Size::kib(32),
         page: Size::bytes(256),
-    };
+    }
+}
+
+fn bench(flash: Vec<u8>, general: &str, wifi: &str) -> Bench {
+    let power = Power::new();
     let card = SimCard::new(Size::mib(64))
         .powered_by(&power)
         .with(&CardPath::root().join(KERNEL), b"a kernel")
@@ -181,7 +184,7 @@ fn bench(flash: Vec<u8>, general: &str, wifi: &str) -> Bench {
         .with(&CardPath::root().join(CONF), wifi.as_bytes());
     Bench {
         card,
-        flash: SimNor::holding(geometry, flash).powered_by(&power),
+        flash: SimNor::holding(geometry(), flash).powered_by(&power),
         power,
     }
 }
@@ -339,18 +342,27 @@ fn an_environment_that_u_boot_has_not_made_yet_is_not_made_from_nothing() {
     // U-Boot starts, and the program runs once more.
     let mut flash = blank;
     OF_2025.put_environment(&mut flash);
-    bench.flash = SimNor::holding(bench_geometry(), flash);
+    bench.flash = SimNor::holding(geometry(), flash);
     let told = bench.run();
     assert_eq!(told.ended.outcome, Outcome::Success, "{}", told.said);
     assert_set(&OF_2025.environment(&bench.flash));
 }
 
-fn bench_geometry() -> Geometry {
-    Geometry {
-        size: Size::mib(16),
-        erase_block: Size::kib(32),
-        page: Size::bytes(256),
-    }
+#[test]
+fn a_thingino_of_an_unknown_layout_gets_it_where_it_does_no_harm_and_is_no_success() {
+    let mut flash = OF_2026.with_blank_environment();
+    flash[OF_2026.kernel..OF_2026.kernel + 4].fill(0);
+    let mut bench = bench(flash.clone(), NOTHING, WIFI);
+    let told = bench.run();
+    assert_eq!(told.ended.outcome, Outcome::Incomplete, "{}", told.said);
+    assert_eq!(
+        told.codes("remarks").last(),
+        Some(&"WZ-0819"),
+        "{}",
+        told.said
+    );
+    assert_eq!(bench.file(UENV), Some(uenv()));
+    assert!(bench.flash.content() == flash);
 }
 
 #[test]

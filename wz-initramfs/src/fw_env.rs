@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use wz_core::card::DirCard;
 use wz_core::fw_env::{self, Arguments, Command, Output, Program, Source};
+use wz_core::image::environment::Edit;
 
 use crate::lock::Lock;
 use crate::mtd::{self, MtdChip};
@@ -36,7 +37,7 @@ fn carry_out(Arguments { command, notes }: Arguments) -> Result<Output, Output> 
             let _lock = lock()?;
             fw_env::print(&names, form, &mut chip()?)
         }
-        Command::Set { name, value } => set(&[(name, value)])?,
+        Command::Set(edit) => set(&[edit])?,
         Command::Script(source) => set(&fw_env::edits_of(&script(source)?)?)?,
     };
     for note in notes.iter().rev() {
@@ -45,7 +46,7 @@ fn carry_out(Arguments { command, notes }: Arguments) -> Result<Output, Output> 
     Ok(output)
 }
 
-fn set(edits: &[(Vec<u8>, Vec<u8>)]) -> Result<Output, Output> {
+fn set(edits: &[Edit]) -> Result<Output, Output> {
     if !sdcard::is_mounted(&Root::of_the_camera()) {
         return Err(Output::failed(format!(
             "## Error: there is no card at {MOUNT_POINT}; it holds the old environment until the new one is read back"

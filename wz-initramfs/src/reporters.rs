@@ -1,4 +1,4 @@
-//! Hands each event to everyone who takes note: console, log files, record, watchdog.
+//! Hands each event to everyone who takes note: console, log files, record, lights and voice, watchdog.
 
 use std::io::{self, IsTerminal, Stderr, Stdout, Write};
 use std::mem;
@@ -11,6 +11,7 @@ use wz_core::event::{Event, Problem, Reporter};
 use wz_core::report;
 
 use crate::logs::{Earlier, Log};
+use crate::signals::{Players, Signals};
 use crate::watchdog::Watchdog;
 
 /// All of them.
@@ -20,6 +21,8 @@ pub struct Reporters<'a> {
     serial_log: Written,
     full_log: Written,
     record: report::Record,
+    signals: Signals<'a>,
+    players: &'a Players,
     watchdog: &'a Watchdog,
     log_failure: LogFailure,
 }
@@ -121,20 +124,22 @@ impl Written {
 
 impl<'a> Reporters<'a> {
     /// Everyone.
-    pub fn new(watchdog: &'a Watchdog) -> Self {
+    pub fn new(watchdog: &'a Watchdog, players: &'a Players) -> Self {
         Self {
             console: Some(Screen::new()),
-            ..Self::without_console(watchdog)
+            ..Self::without_console(watchdog, players)
         }
     }
 
     /// Everyone but the console, which has been told already.
-    pub fn without_console(watchdog: &'a Watchdog) -> Self {
+    pub fn without_console(watchdog: &'a Watchdog, players: &'a Players) -> Self {
         Self {
             console: None,
             serial_log: Written::new(),
             full_log: Written::new(),
             record: report::Record::new(),
+            signals: Signals::new(players),
+            players,
             watchdog,
             log_failure: LogFailure::Untold,
         }
@@ -161,6 +166,7 @@ impl<'a> Reporters<'a> {
 
     /// Ends the log files.
     pub fn close_logs(&mut self) {
+        self.tell_notes();
         let serial = self.serial_log.log.close();
         let full = self.full_log.log.close();
         self.tell_failure(serial.and(full));
@@ -187,6 +193,27 @@ impl<'a> Reporters<'a> {
         }
     }
 
+    /// What is shown and said.
+    pub fn signals(&mut self) -> &mut Signals<'a> {
+        &mut self.signals
+    }
+
+    /// What lights and voice could not do.
+    fn tell_notes(&mut self) {
+        for note in self.players.notes() {
+            self.tell_all(&note);
+        }
+    }
+
+    fn tell_all(&mut self, event: &Event) {
+        if let Some(console) = &mut self.console {
+            console.report(event);
+        }
+        let written = self.write_logs(event);
+        self.record.report(event);
+        self.tell_failure(written);
+    }
+
     /// What `result.json` is made from.
     pub fn record(&self) -> &report::Record {
         &self.record
@@ -196,12 +223,9 @@ impl<'a> Reporters<'a> {
 impl Reporter for Reporters<'_> {
     fn report(&mut self, event: &Event) {
         self.watchdog.feed();
-        if let Some(console) = &mut self.console {
-            console.report(event);
-        }
-        let written = self.write_logs(event);
-        self.record.report(event);
-        self.tell_failure(written);
+        self.signals.follow(event);
+        self.tell_notes();
+        self.tell_all(event);
     }
 }
 
@@ -229,7 +253,8 @@ mod tests {
             symlink("/dev/full", card.path().join(log.as_str())).unwrap();
         }
         let watchdog = Watchdog::none();
-        let mut reporters = Reporters::without_console(&watchdog);
+        let players = Players::start(card.path());
+        let mut reporters = Reporters::without_console(&watchdog, &players);
         reporters.open_logs(card.path(), Earlier::Replace);
         for version in ["1", "2", "3", "4"] {
             reporters.report(&Event::Started { version });

@@ -5,9 +5,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use wz_core::card::{CardPath, DirCard};
+use wz_core::config::Volume;
 use wz_core::event::{Event, Outcome, Phase, Problem, Reporter};
 use wz_core::flash::FileSystems;
-use wz_core::run::{Ended, Next, ScriptCall, Surroundings, Visit};
+use wz_core::profile::Fittings;
+use wz_core::run::{ChipEvidence, Ended, Next, ScriptCall, Surroundings, Visit, early_fittings};
 use wz_core::units::Size;
 
 use crate::console::Console;
@@ -17,7 +19,8 @@ use crate::lock::Lock;
 use crate::logs::Earlier;
 use crate::reporters::{Reporters, SharedLogs, since_power_on};
 use crate::root::Root;
-use crate::sdcard::{CARD_WAIT, MOUNT_POINT, Slot, Volume};
+use crate::sdcard::{self, CARD_WAIT, MOUNT_POINT, Slot};
+use crate::signals::Players;
 use crate::uncached::LinuxPlatform;
 use crate::watchdog::Watchdog;
 use crate::{command_line, console, kernel_log, login, memory, panics, results, scripts, soc};
@@ -31,12 +34,16 @@ pub fn run() {
     let began = since_power_on();
     let root = Root::of_the_camera();
     let watchdog = Watchdog::start();
-    let mut reporters = Reporters::new(&watchdog);
+    let players = Players::start(Path::new("/"));
+    let chip = soc::evidence(&root);
+    players.fit_out(&early_fittings(&chip), None);
+    let mut reporters = Reporters::new(&watchdog, &players);
     let mut desk = Desk {
         console: Console::open(),
         watchdog: &watchdog,
         lock: Lock::take(&root).ok(),
         logs: reporters.shared_logs(),
+        players: &players,
         root,
     };
     let slot = Slot::of(&desk.root);
@@ -47,14 +54,15 @@ pub fn run() {
     reporters.report(&Event::Note(surroundings_note(&watchdog)));
     end_phase(Phase::Kernel, Duration::ZERO, &mut reporters);
     let ended = match mounted_card(&slot, &mut desk) {
-        Ok(volume) => run_with_card(volume, began, &mut desk, &mut reporters),
+        Ok(volume) => run_with_card(volume, &chip, began, &mut desk, &mut reporters),
         Err(problem) => end_without_card(problem, &mut reporters),
     };
     reporters.close_logs();
     desk.open_shell_if_asked();
     match ended.next {
-        Next::Restart => {}
+        Next::Restart => desk.let_it_be_understood(&mut reporters),
         Next::WaitForCardOut => {
+            reporters.signals().wait_for_card_out();
             console::print("Waiting until the card is taken out.");
             slot.wait_until_empty(&mut || desk.pass_time());
         }
@@ -78,7 +86,7 @@ fn end_phase(phase: Phase, began: Duration, reporters: &mut Reporters<'_>) {
     reporters.report(&Event::PhaseEnded { phase, duration });
 }
 
-fn mounted_card(slot: &Slot, desk: &mut Desk<'_>) -> Result<Volume, Problem> {
+fn mounted_card(slot: &Slot, desk: &mut Desk<'_>) -> Result<sdcard::Volume, Problem> {
     let deadline = since_power_on() + CARD_WAIT;
     let volume = slot.wait(CARD_WAIT.as_secs(), &mut || {
         desk.console.pause(LOOK_AGAIN);
@@ -90,7 +98,8 @@ fn mounted_card(slot: &Slot, desk: &mut Desk<'_>) -> Result<Volume, Problem> {
 }
 
 fn run_with_card(
-    volume: Volume,
+    volume: sdcard::Volume,
+    chip: &ChipEvidence,
     began: Duration,
     desk: &mut Desk<'_>,
     reporters: &mut Reporters<'_>,
@@ -100,16 +109,15 @@ fn run_with_card(
     reporters.report(&Event::Note(kernel_log::about_flash_and_card()));
     results::start(&mut card, reporters);
     command_line::panic_if_asked("work");
-    let chip = soc::evidence(&desk.root);
     let mut found = Flash::find(&desk.root);
     let flash = match (volume, &mut found) {
-        (Volume::WholeCard(_, problem), _) => Err(problem),
-        (Volume::Partition(_), Ok(flash)) => Ok(flash.unit()),
-        (Volume::Partition(_), Err(problem)) => Err(problem.clone()),
+        (sdcard::Volume::WholeCard(_, problem), _) => Err(problem),
+        (sdcard::Volume::Partition(_), Ok(flash)) => Ok(flash.unit()),
+        (sdcard::Volume::Partition(_), Err(problem)) => Err(problem.clone()),
     };
     end_phase(Phase::StartUp, began, reporters);
 
-    let ended = wz_core::run::run(&mut card, flash, &chip, desk, reporters);
+    let ended = wz_core::run::run(&mut card, flash, chip, desk, reporters);
     if !matches!(ended.outcome, Outcome::Success | Outcome::DryRun) {
         reporters.report(&Event::Note(kernel_log::read()));
     }
@@ -141,6 +149,7 @@ struct Desk<'a> {
     /// Kept from all but those who are let in.
     lock: Option<Lock>,
     logs: SharedLogs,
+    players: &'a Players,
 }
 
 impl Desk<'_> {
@@ -167,6 +176,14 @@ impl Desk<'_> {
         self.lock = Lock::take(&self.root).ok();
         self.logs.take_over();
         came_of_it
+    }
+
+    /// Who has no serial cable learns from lights and voice alone how it went.
+    fn let_it_be_understood(&mut self, reporters: &mut Reporters<'_>) {
+        while !reporters.signals().are_understood() {
+            self.console.pause(LOOK_AGAIN);
+            self.watchdog.feed();
+        }
     }
 
     /// The firmware in flash is not whole: a restart without somebody looking at it helps nobody.
@@ -239,5 +256,9 @@ impl Surroundings for Desk<'_> {
         drop(oversight);
         self.lock = Lock::take(&self.root).ok();
         ended
+    }
+
+    fn fit_out(&mut self, fittings: &Fittings, sound: Option<Volume>) {
+        self.players.fit_out(fittings, sound);
     }
 }

@@ -93,26 +93,28 @@ fn a_thingino_of_2025_finds_it_in_its_environment() {
     boots_whole(&camera, &firmware);
 }
 
+/// Its U-Boot boots no SD kernel, so it comes by a switch.
 #[test]
 fn a_current_thingino_finds_it_on_the_card() {
-    let firmware = thingino("2026-08");
-    let card = card("t31", NOTHING)
+    let (stock, next) = (support::stock(), thingino("2026-08"));
+    let card = card("t31", switch_conf("thingino", Scope::Base))
+        .with_firmware_image(&next, Size::mib(16))
         .with(WIFI, wifi())
         .with(UENV, "osmem=64M\r\n");
-    let mut camera = camera(&firmware, card);
+    let mut camera = camera(&stock, card);
     let ended = run(&mut camera);
-    assert_eq!(outcome(&result(&camera)), "success", "{}", ended.transcript);
-    let uenv = camera
-        .card()
-        .expect("a card")
-        .read_text(UENV)
-        .expect("a file");
+    let told = result(&camera);
+    assert_eq!(outcome(&told), "success", "{told:#}\n{}", ended.transcript);
+    let on_card = camera.card().expect("a card");
     let lines = format!(
         "osmem=64M\r\nwlan_ssid={SSID}\nwlan_pass={PASSWORD}\nwlanssid={SSID}\nwlanpass={PASSWORD}\ntimezone=Europe/Berlin\n"
     );
-    assert_eq!(uenv, lines);
-    assert!(codes(&result(&camera), "remarks").contains(&"WZ-0817".to_owned()));
-    assert!(camera.flash().expect("flash") == firmware.image());
+    assert_eq!(on_card.read_text(UENV).expect("a file"), lines);
+    assert!(codes(&told, "remarks").contains(&"WZ-0817".to_owned()));
+    let env = region(&next);
+    let (start, end) = (env.offset.as_usize(), env.end().as_usize());
+    let flash = camera.flash().expect("flash");
+    assert!(flash[start..end] == next.image()[start..end]);
     keeps_secrets(&camera, &ended, &[UENV, WIFI]);
 }
 

@@ -6,7 +6,7 @@ use crate::event::{Operation, Problem, Spot};
 
 use super::general::{is_off, is_on};
 use super::keys::Key;
-use super::value::{FileName, Name, YesNo};
+use super::value::{FileName, Name, Volume, YesNo};
 use super::{GeneralConf, Given, Reading};
 
 /// Whether things are done or only shown.
@@ -155,6 +155,8 @@ pub struct Request {
     pub manual_firmware: Option<Name>,
     /// The camera's model, where the owner knows better than detection.
     pub manual_model: Option<Name>,
+    /// How loud the program speaks; none if it is to be silent.
+    pub sound: Option<Volume>,
 }
 
 impl Request {
@@ -240,6 +242,7 @@ pub(super) fn requested(conf: &GeneralConf, rewrite: Option<Rewrite>) -> Request
         restore_boot: conf.restore_boot.clone(),
         manual_firmware: name(&conf.manual_current_firmware),
         manual_model: name(&conf.manual_model),
+        sound: sound(conf),
     }
 }
 
@@ -265,6 +268,11 @@ fn next_start(conf: &GeneralConf) -> NextStart {
         _ if is_on(&conf.skip_rename_sdcard_kernel) => NextStart::ProgramKept,
         _ => NextStart::Firmware,
     }
+}
+
+fn sound(conf: &GeneralConf) -> Option<Volume> {
+    let volume = conf.audio_volume.as_ref().map(|given| given.value);
+    is_on(&conf.enable_audio).then(|| volume.unwrap_or(Volume::DEFAULT))
 }
 
 fn operations(conf: &GeneralConf, rewrite: Option<&Rewrite>) -> Vec<Operation> {
@@ -302,9 +310,6 @@ fn rewrite(conf: &GeneralConf, refusals: &mut Vec<Problem>) -> Option<Rewrite> {
 
 pub(super) fn remarks(file: &str, conf: &GeneralConf, request: &Request) -> Vec<Problem> {
     let mut remarks = Vec::new();
-    if let Some(at) = asked(&conf.enable_audio) {
-        remarks.push(Problem::ConfigNoSound { at });
-    }
     if let (Some(given), Some(_), SafetyBackup::Skip) =
         (&conf.safety_backup, &request.rewrite, request.safety_backup)
     {
@@ -401,6 +406,7 @@ mod tests {
             restore_boot: None,
             manual_firmware: None,
             manual_model: None,
+            sound: None,
         }
     }
 
@@ -477,6 +483,21 @@ mod tests {
         );
     }
 
+    #[rstest]
+    #[case("", None)]
+    #[case("audio_volume=70", None)]
+    #[case("enable_audio=no\naudio_volume=70", None)]
+    #[case("enable_audio=yes", Some(50))]
+    #[case("enable_audio=yes\naudio_volume=70", Some(70))]
+    #[case("enable_audio=yes\naudio_volume=0", Some(0))]
+    fn sound_is_as_loud_as_the_owner_says_and_off_unless_asked_for(
+        #[case] text: &str,
+        #[case] percent: Option<u8>,
+    ) {
+        let request = asked(text).expect("it can be done").value;
+        assert_eq!(request.sound.map(Volume::percent), percent);
+    }
+
     #[test]
     fn scripts_may_take_ten_minutes_or_as_long_as_is_said() {
         let limit = |text: &str| {
@@ -505,7 +526,7 @@ mod tests {
     #[rstest]
     #[case("", &["WZ-0161"])]
     #[case("backup_partitions=\"no\"", &["WZ-0161"])]
-    #[case("backup_partitions=\"yes\"\nenable_audio=\"yes\"\naudio_volume=\"70\"", &["WZ-0162"])]
+    #[case("backup_partitions=\"yes\"\nenable_audio=\"yes\"\naudio_volume=\"70\"", &[])]
     #[case("backup_partitions=\"yes\"\nsafety_backup=\"no\"", &[])]
     #[case("next_firmware=\"stock\"\nswitch_firmware_with_all_partitions=\"yes\"", &["WZ-0161"])]
     fn what_has_no_effect_is_remarked(#[case] text: &str, #[case] remarks: &[&str]) {

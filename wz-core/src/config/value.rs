@@ -35,6 +35,9 @@ pub struct Name(String);
 pub struct FileName(String);
 
 impl Volume {
+    /// Where nothing else is said.
+    pub const DEFAULT: Self = Self(50);
+
     /// 0 to 100.
     pub fn percent(self) -> u8 {
         self.0

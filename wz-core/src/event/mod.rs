@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::units::{Region, Size};
 
-pub use problem::{Code, Problem, Row, TABLE as PROBLEMS};
+pub use problem::{Code, Problem, Row, SUBJECTS, Subject, TABLE as PROBLEMS};
 pub use spot::Spot;
 
 /// Something that happened.

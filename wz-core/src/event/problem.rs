@@ -1,9 +1,7 @@
 //! Everything that can be wrong, in one table: its code, what is wrong, and what to do next.
 //!
 //! Console, logs, `result.json` and `docs/codes.md` all take their words from here. A code never
-//! changes its meaning; a new problem gets a new number. The first two digits are the subject:
-//! 01 configuration, 02 card, 03 flash chip, 04 what camera this is, 05 images, 06 backup,
-//! 07 writing flash, 08 what follows the operations and goes with them, 09 the program itself.
+//! changes its meaning; a new problem gets a new number. The first two digits are the [`Subject`].
 
 use std::fmt;
 
@@ -18,6 +16,45 @@ pub struct Code(u16);
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "WZ-{:04}", self.0)
+    }
+}
+
+/// What a problem is about, one of [`SUBJECTS`]: where to look first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Subject(u8);
+
+/// All subjects, by the first two digits of their codes and the number of times that the camera blinks.
+pub const SUBJECTS: [(Subject, &str); 9] = [
+    (Subject(1), "the configuration"),
+    (Subject(2), "the card"),
+    (Subject(3), "the flash chip"),
+    (Subject(4), "what camera this is"),
+    (Subject(5), "images"),
+    (Subject(6), "the backup"),
+    (Subject(7), "writing flash"),
+    (
+        Subject(8),
+        "what goes with it: environment, scripts, lights, sound",
+    ),
+    (Subject(9), "the program itself"),
+];
+
+impl Subject {
+    /// What the owner wrote.
+    pub const CONFIGURATION: Self = Self(1);
+    /// What nobody can be blamed for but us.
+    pub const PROGRAM: Self = Self(9);
+
+    /// How many times the camera blinks for it.
+    pub const fn blinks(self) -> u8 {
+        self.0
+    }
+}
+
+impl Code {
+    /// What it is about: the first two digits.
+    pub const fn subject(self) -> Subject {
+        Subject((self.0 / 100) as u8)
     }
 }
 
@@ -253,11 +290,6 @@ problems! {
     NothingRequested = 161 { file: String }
         "\"{file}\" asks for nothing"
         => "Set backup_partitions=\"yes\" in it to make a backup.";
-
-    /// The original's own configuration has sound on.
-    ConfigNoSound = 162 { at: Spot }
-        "{at} asks for sound, and this version makes none"
-        => "Nothing has to be done; the logs on the card tell how it went.";
 
     /// An owner may be short of room or time; what that costs is said once.
     ConfigNoSafetyBackup = 163 { at: Spot }
@@ -851,8 +883,8 @@ problems! {
         => "Let {firmware} start once, then start from this card again; wz_flash-helper/thingino.conf stays as it is.";
 
     /// The password stands there for anybody to read.
-    WifiOnCard = 817 { file: String, conf: String }
-        "\"{file}\" on the card has the Wi-Fi password for {conf} to be read at the next start"
+    WifiOnCard = 817 { file: String, firmware: String }
+        "\"{file}\" on the card has the Wi-Fi password for {firmware} to be read at the next start"
         => "Leave the card in until the camera is in the network. Then delete it from the card, and \"wz_flash-helper/thingino.conf\", too.";
 
     /// Somebody else's file, or none that U-Boot reads.
@@ -860,10 +892,15 @@ problems! {
         "\"{file}\" on the card is longer than {limit}, so the Wi-Fi settings were not added to it"
         => "Remove it, if you do not need it.";
 
-    /// How it stores Wi-Fi settings depends on it.
+    /// Where it takes Wi-Fi settings from depends on it.
     WifiLayoutUnknown = 819 { firmware: String }
-        "The layout of this {firmware} is not known, so it is not known where it takes its Wi-Fi settings from"
-        => "Set up Wi-Fi by the network that the camera opens.";
+        "The layout of this {firmware} is not known, so it is not sure that it takes its Wi-Fi settings from the card"
+        => "If the camera does not come into the network, let it start once, then start from this card again.";
+
+    /// It may be among what is being written.
+    EnvironmentDuringRun = 820 {}
+        "A run that writes flash is not finished, so the U-Boot environment is not changed"
+        => "Let the run go on to its end first.";
 
     /// A time outside its range, or no number.
     ConfigNotSeconds = 830 { at: Spot, key: String, value: String, most: u32 }
@@ -1014,6 +1051,15 @@ problems! {
     ProgramUnclear = 872 { first: String, second: String }
         "The card has different SD kernels (\"{first}\", \"{second}\"), so it is not known which of them is to run once more"
         => "Leave only this program's kernel on the card.";
+    /// A module that the camera's profile names. What needs it does not work.
+    ModuleNotLoaded = 880 { module: String, reason: String }
+        "The kernel module \"{module}.ko\" could not be loaded: {reason}"
+        => "If you have one that was built for this SD kernel, put it into wz_flash-helper/modules on the card.";
+
+    /// Sound is asked for, and the camera stays silent. It does everything else as it should.
+    NoSound = 881 { why: String }
+        "The program cannot speak: {why}"
+        => "Nothing has to be done: lights and logs tell how it went. docs/config.md says what sound needs.";
 
     /// A bug: the program came upon something that its authors held to be impossible.
     Panic = 901 { message: String }
@@ -1129,6 +1175,20 @@ mod tests {
     fn no_two_problems_share_a_code() {
         let codes: BTreeSet<Code> = TABLE.iter().map(|row| row.code).collect();
         assert_eq!(codes.len(), TABLE.len());
+    }
+
+    #[test]
+    fn every_code_is_about_one_of_the_subjects_and_blinks_that_often() {
+        for row in TABLE {
+            let subject = row.code.subject();
+            assert!(
+                SUBJECTS.iter().any(|(known, _)| *known == subject),
+                "{}",
+                row.code
+            );
+            let digits = format!("WZ-{:02}", subject.blinks());
+            assert!(row.code.to_string().starts_with(&digits), "{}", row.code);
+        }
     }
 
     #[test]

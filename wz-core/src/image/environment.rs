@@ -25,7 +25,7 @@ use thiserror::Error;
 use super::le32;
 use crate::units::Size;
 
-pub use edit::{EditError, ScriptError, read_script};
+pub use edit::{Edit, EditError, ScriptError, read_script};
 pub use place::{Change, Found, Missing, Place, find, search_region};
 
 /// The lengths an environment may have on a camera.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::board::{AnyModel, Board, Gpio};
 use super::detect::Clue;
 use super::firmware::{Firmware, ModelRule, ProfileScripts};
 use super::layout::{Format, Layout, Partition, SwitchAction, WifiStore};
@@ -40,6 +41,12 @@ fn is_card_name(name: &str) -> bool {
         && !name.eq_ignore_ascii_case(TAKEN_CARD_NAME)
 }
 
+/// Whether `<name>.ko` is a file name in one piece.
+fn is_module_name(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
+    (1..=LONGEST_NAME).contains(&name.len()) && name.chars().all(allowed)
+}
+
 /// Whether two chips have one name, or answer the same ids.
 pub(super) fn chips<'a>(socs: impl Iterator<Item = &'a Soc>) -> Vec<Problem> {
     let mut problems = Vec::new();
@@ -74,6 +81,7 @@ pub(super) fn soc(soc: &Soc) -> Vec<Problem> {
         findings.push(|file| Problem::ProfileFlashGeometry { file });
     }
     findings.inside(flash.boot_search_region(), flash.size);
+    findings.boards(soc);
     findings.problems
 }
 
@@ -172,6 +180,48 @@ impl Findings {
             .is_some_and(|end| end - Offset::ZERO <= chip);
         if !fits || region.size == Size::ZERO {
             self.push(|file| Problem::ProfileOutsideFlash { file, region, chip });
+        }
+    }
+
+    fn boards(&mut self, soc: &Soc) {
+        let mut models = BTreeSet::new();
+        for board in &soc.boards {
+            for code in &board.models {
+                self.name(code, &[]);
+                if !models.insert(code) {
+                    self.push(|file| Problem::ProfileNameRepeated {
+                        file,
+                        name: code.clone(),
+                    });
+                }
+            }
+            self.board(board, &soc.any_model);
+        }
+    }
+
+    fn board(&mut self, board: &Board, any: &AnyModel) {
+        let rule = || format!("board \"{}\"", board.models.join(", "));
+        if board.models.is_empty() {
+            self.rule(rule(), "is that of no model");
+        }
+        let mut pins = BTreeSet::new();
+        if !board.pins().into_iter().all(|pin| pins.insert(pin)) {
+            self.rule(rule(), "uses a GPIO line for two things");
+        }
+        let is_no_led = |pin: &Gpio| match &board.leds {
+            Some(leds) => !leds.iter().any(|led| led.gpio == *pin),
+            None => pins.contains(pin),
+        };
+        if any.led_pins.iter().any(is_no_led) {
+            self.rule(rule(), "has no LED at a line of any_model.led_pins");
+        }
+        for module in board.all_modules() {
+            if !is_module_name(&module.name) {
+                self.rule(rule(), "names a module that can be no file");
+            }
+            if module.parameters.contains(|c: char| c.is_control()) {
+                self.rule(rule(), "gives a module parameters that are not plain text");
+            }
         }
     }
 

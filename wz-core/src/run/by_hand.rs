@@ -92,33 +92,40 @@ pub fn take_in(
         });
     }
     let path = CardPath::given_images().join(name);
-    copy(image, &path, card).map_err(|error| error.into_problem(card))?;
+    let mut file = card
+        .create_folder(&path.parent())
+        .and_then(|()| card.create(&path))
+        .map_err(|error| error.into_problem(card))?;
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        let length = image
+            .read(&mut buffer)
+            .map_err(|error| unreadable(name, &error))?;
+        if length == 0 {
+            break;
+        }
+        file.write_all(&buffer[..length])
+            .map_err(|source| CardError::new(CardOperation::Write, &path, source))
+            .map_err(|error| error.into_problem(card))?;
+    }
+    file.finish()
+        .map_err(|source| CardError::new(CardOperation::Sync, &path, source))
+        .and_then(|()| card.sync())
+        .map_err(|error| error.into_problem(card))?;
     Ok(path)
+}
+
+fn unreadable(name: &str, error: &std::io::Error) -> Problem {
+    Problem::FileFailed {
+        doing: "read".to_owned(),
+        file: name.to_owned(),
+        reason: error.to_string(),
+    }
 }
 
 fn is_open(card: &mut dyn Card) -> Result<bool, Problem> {
     let standing = standing(card, None)?;
     Ok(matches!(standing, Standing::Interrupted(_)))
-}
-
-fn copy(image: &mut dyn Read, path: &CardPath, card: &mut dyn Card) -> Result<(), CardError> {
-    let failed = |operation| move |source| CardError::new(operation, path, source);
-    card.create_folder(&path.parent())?;
-    let mut file = card.create(path)?;
-    let mut buffer = vec![0; CHUNK];
-    loop {
-        match image
-            .read(&mut buffer)
-            .map_err(failed(CardOperation::Read))?
-        {
-            0 => break,
-            length => file
-                .write_all(&buffer[..length])
-                .map_err(failed(CardOperation::Write))?,
-        }
-    }
-    file.finish().map_err(failed(CardOperation::Sync))?;
-    card.sync()
 }
 
 /// Removes what [`take_in`] has copied.

@@ -16,6 +16,8 @@ use crate::profile::Catalogue;
 struct Changed {
     operation: Operation,
     left: Left,
+    /// The layout that was to be written.
+    layout: Option<String>,
     afterwards: Afterwards,
 }
 
@@ -53,9 +55,11 @@ impl Scene<'_, '_> {
             Ok(Changed {
                 operation,
                 left: Left::Whole(outcome),
+                layout,
                 afterwards,
             }) => {
                 let over = self.finish(Some(operation), outcome, journal, &copies);
+                let over = over.with_layout(layout);
                 Ok(over.followed_by(Some(afterwards)))
             }
             Ok(Changed { left, .. }) => Ok(self.stay(left)),
@@ -118,6 +122,7 @@ impl Scene<'_, '_> {
         Ok(Changed {
             operation,
             left,
+            layout: rewrite.plan.layout.clone(),
             afterwards: prepared.afterwards,
         })
     }
@@ -151,7 +156,9 @@ impl Scene<'_, '_> {
         let left = self.go_on(&mut state, &mut copies, operation, &catalogue);
         Ok(match left {
             Ok(Left::Whole(outcome)) => {
+                let layout = state.begun.as_ref().and_then(|begun| begun.layout.clone());
                 let over = self.finish(operation, outcome, state.journal, &copies);
+                let over = over.with_layout(layout);
                 self.plan_what_follows(over, state.begun.as_ref(), wanted, &catalogue)
             }
             Ok(left) => self.stay(left),

@@ -14,6 +14,8 @@ pub(super) struct Over {
     pub(super) kernels: Kernels,
     /// What was planned to follow. None if it never came to a plan.
     pub(super) afterwards: Option<Afterwards>,
+    /// The layout that was written, if one was and it has a name.
+    pub(super) layout: Option<String>,
 }
 
 impl Over {
@@ -26,7 +28,12 @@ impl Over {
             ended: Ended { outcome, next },
             kernels,
             afterwards: None,
+            layout: None,
         }
+    }
+
+    pub(super) fn with_layout(self, layout: Option<String>) -> Self {
+        Self { layout, ..self }
     }
 
     pub(super) fn followed_by(self, afterwards: Option<Afterwards>) -> Self {
@@ -41,6 +48,7 @@ impl From<Ended> for Over {
             ended,
             kernels: Kernels::NoneFound,
             afterwards: None,
+            layout: None,
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use super::asked::{read_config, with_card_profiles};
 use super::chip::find_chip;
-use super::{ChipEvidence, FlashUnit, Stop, Surroundings, detect_camera};
+use super::finding::detect_camera;
+use super::{ChipEvidence, FlashUnit, Stop, Surroundings};
 use crate::card::Card;
 use crate::config::{GeneralConf, Given, Name};
 use crate::detect::{self, Camera, Detected, Manual};

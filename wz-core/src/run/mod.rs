@@ -11,6 +11,7 @@ mod chip;
 mod death;
 mod edit;
 mod ending;
+mod finding;
 mod kernels;
 mod look;
 mod notes;
@@ -22,25 +23,24 @@ mod wifi;
 use std::time::Duration;
 
 use crate::card::{Card, CardPath};
-use crate::config::{self, Mode, NextStart, Order, Request, WifiSetup};
-use crate::detect::{self, Camera, Detected, FlashDevice, Manual};
+use crate::config::{self, Mode, NextStart, Order, Request, Volume, WifiSetup};
+use crate::detect::{Camera, FlashDevice};
 use crate::event::{Event, Operation, Outcome, Phase, Problem, Reporter, Verdict};
-use crate::execute::{BackupResult, backup, environment};
+use crate::execute::{BackupResult, backup};
 use crate::flash::{FileSystems, Flash};
 use crate::journal::State;
-use crate::profile::{Catalogue, Chip, Soc};
+use crate::profile::{Catalogue, Fittings};
 use crate::units::Size;
 
 use afterwards::Afterwards;
 use asked::{Ready, Standing, read_request, ready, standing, wants, with_card_profiles};
-use chip::find_chip;
 use ending::{Over, conclude, forget};
 use kernels::{InTheEnd, Kernels, Rule, Sources};
 use prepare::Prepared;
 use wifi::Provisioned;
 
 pub use by_hand::{preview, run_by_hand, take_in};
-pub use chip::ChipEvidence;
+pub use chip::{ChipEvidence, early_fittings};
 pub use death::after_death;
 pub use kernels::PUT_AWAY;
 pub use look::{Sight, look};
@@ -105,6 +105,12 @@ pub trait Surroundings {
         script: &ScriptCall<'_>,
         reporter: &mut dyn Reporter,
     ) -> Result<(), Problem>;
+
+    /// Called once when it is known what the camera is: what may be driven on it from now on, and how
+    /// loud it is to speak, if at all. Nothing that the run does depends on it.
+    fn fit_out(&mut self, fittings: &Fittings, sound: Option<Volume>) {
+        let _ = (fittings, sound);
+    }
 }
 
 /// Whether somebody was there who may have changed flash and card.
@@ -303,7 +309,7 @@ impl Scene<'_, '_> {
         };
         let wifi = match is_dry || leaves_wifi {
             true => Provisioned::NotAsked,
-            false => self.set_up_wifi(&mut over.ended),
+            false => self.set_up_wifi(&mut over),
         };
         let mut ended = self.follow(over, wanted.as_ref());
         if wifi == Provisioned::Later && is_well(ended.outcome) {
@@ -417,53 +423,9 @@ impl Scene<'_, '_> {
         }
     }
 
-    /// What the owner wants of the firmware that is there now, when all operations are over.
-    fn set_up_wifi(&mut self, ended: &mut Ended) -> Provisioned {
-        let is_whole = is_well(ended.outcome) || ended.outcome == Outcome::Incomplete;
-        let Ok(flash) = &mut self.flash else {
-            return Provisioned::NotAsked;
-        };
-        if !is_whole || ended.next == Next::StayOn {
-            return Provisioned::NotAsked;
-        }
-        match wifi::provision(flash, self.chip, self.card, self.reporter) {
-            Ok(Provisioned::Done) if ended.outcome == Outcome::NothingToDo => {
-                ended.outcome = Outcome::Success;
-                Provisioned::Done
-            }
-            Ok(provisioned) => provisioned,
-            Err(problems) => {
-                for problem in problems {
-                    self.reporter.report(&Event::Failed(problem));
-                }
-                ended.outcome = Outcome::Incomplete;
-                Provisioned::NotAsked
-            }
-        }
-    }
-
     fn prepare(&mut self, ready: &Ready, program: &[CardPath]) -> Result<(Camera, Prepared), Stop> {
-        let (soc, chip) = find_chip(&ready.catalogue, self.chip)?;
-        let flash = self.flash.as_mut().map_err(|problem| problem.clone())?;
-        detect::check_size(&flash.device, soc)?;
-        put_environment_right(ready.request.mode, flash, self.card, self.reporter)?;
-        let began = self.surroundings.since_power_on();
         let (catalogue, request) = (&ready.catalogue, &ready.request);
-        let manual = Manual {
-            firmware: request.manual_firmware.as_ref().map(ToString::to_string),
-            model: request.manual_model.as_ref().map(ToString::to_string),
-        };
-        let camera = find_camera(
-            catalogue,
-            (soc, chip),
-            flash,
-            &manual,
-            self.surroundings,
-            self.reporter,
-        )?;
-        self.reporter
-            .report(&notes::about(&camera, soc, self.chip, flash));
-        self.end_phase(Phase::Detect, began);
+        let (soc, camera) = self.find_camera(catalogue, request)?;
         let began = self.surroundings.since_power_on();
         let flash = self.flash.as_mut().map_err(|problem| problem.clone())?;
         let context = prepare::Context {
@@ -478,6 +440,8 @@ impl Scene<'_, '_> {
         self.end_phase(Phase::Plan, began);
         Ok((camera, prepared))
     }
+
+    /// Tells what the camera is, to those first who show and speak on it.
 
     /// Makes the backup, if one is planned.
     fn make_backup(&mut self, prepared: &Prepared) -> Result<Outcome, Stop> {
@@ -521,74 +485,4 @@ impl Scene<'_, '_> {
 
 fn is_well(outcome: Outcome) -> bool {
     matches!(outcome, Outcome::Success | Outcome::NothingToDo)
-}
-
-/// Before anything else looks at flash: a U-Boot environment that was being written when power failed.
-fn put_environment_right(
-    mode: Mode,
-    flash: &mut FlashUnit<'_>,
-    card: &mut dyn Card,
-    reporter: &mut dyn Reporter,
-) -> Result<(), Problem> {
-    let told = match mode {
-        Mode::DryRun => environment::pending(card)?,
-        Mode::Real => match environment::put_back(flash.chip, card, reporter) {
-            Ok(()) => None,
-            // It concerns another camera; this one is as it is.
-            Err(problem @ Problem::EnvironmentStrange { .. }) => Some(problem),
-            Err(problem) => return Err(problem),
-        },
-    };
-    if let Some(problem) = told {
-        reporter.report(&Event::Remark(problem));
-    }
-    Ok(())
-}
-
-/// Finds out what camera this is, with the scripts of profiles where rules do not tell.
-fn detect_camera(
-    catalogue: &Catalogue,
-    (soc, chip): (&Soc, &Chip),
-    flash: &mut FlashUnit<'_>,
-    manual: &Manual,
-    surroundings: &mut dyn Surroundings,
-    reporter: &mut dyn Reporter,
-) -> Result<Detected, Problem> {
-    let mut ask = |script: &str| {
-        let script = CardPath::profiles().join(script);
-        surroundings.ask_script(&script, (&soc.name, &chip.name), reporter)
-    };
-    detect::detect(
-        catalogue,
-        (soc, chip),
-        &flash.device,
-        manual,
-        flash.chip,
-        flash.file_systems,
-        &mut ask,
-    )
-}
-
-fn find_camera(
-    catalogue: &Catalogue,
-    (soc, chip): (&Soc, &Chip),
-    flash: &mut FlashUnit<'_>,
-    manual: &Manual,
-    surroundings: &mut dyn Surroundings,
-    reporter: &mut dyn Reporter,
-) -> Result<Camera, Problem> {
-    let detected = detect_camera(
-        catalogue,
-        (soc, chip),
-        flash,
-        manual,
-        surroundings,
-        reporter,
-    );
-    let Detected { camera, remarks } = detected?;
-    reporter.report(&Event::Camera(camera.facts.clone()));
-    remarks
-        .into_iter()
-        .for_each(|remark| reporter.report(&Event::Remark(remark)));
-    Ok(camera)
 }

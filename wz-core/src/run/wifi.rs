@@ -6,14 +6,15 @@
 //! Nothing here shows a value (S9).
 
 use super::chip::find_chip;
-use super::{ChipEvidence, FlashUnit, Stop, with_card_profiles};
+use super::ending::Over;
+use super::{ChipEvidence, FlashUnit, Next, Scene, Stop, is_well, with_card_profiles};
 use crate::card::{Card, CardPath, write_small};
 use crate::config::{self, Reading, Wifi, read_wifi};
 use crate::detect;
-use crate::event::{Event, Problem, Reporter, Step, in_step};
+use crate::event::{Event, Outcome, Problem, Reporter, Step, in_step};
 use crate::execute::{Expected, check, environment};
 use crate::plan::{takes_wifi, wifi_stores, wifi_variables, with_variables};
-use crate::profile::WifiStore;
+use crate::profile::{Firmware, Layout, WifiStore};
 use crate::units::{Region, Size};
 
 /// More than any `uenv.txt` has.
@@ -26,8 +27,51 @@ pub(super) enum Provisioned {
     NotAsked,
     /// The settings are where the firmware reads them, and were read back.
     Done,
-    /// They cannot be there before the firmware has started once. This was told.
+    /// They cannot be there before the firmware has started once, or it is not sure that it reads
+    /// them. This was told.
     Later,
+}
+
+/// What it is done with.
+pub(super) struct Hands<'a, 'b> {
+    pub(super) flash: &'a mut FlashUnit<'b>,
+    pub(super) chip: &'a ChipEvidence,
+    pub(super) card: &'a mut dyn Card,
+    pub(super) reporter: &'a mut dyn Reporter,
+}
+
+impl Scene<'_, '_> {
+    /// What the owner wants of the firmware that is there now, when all operations are over.
+    pub(super) fn set_up_wifi(&mut self, over: &mut Over) -> Provisioned {
+        let ended = &mut over.ended;
+        let is_whole = is_well(ended.outcome) || ended.outcome == Outcome::Incomplete;
+        let Ok(flash) = &mut self.flash else {
+            return Provisioned::NotAsked;
+        };
+        if !is_whole || ended.next == Next::StayOn {
+            return Provisioned::NotAsked;
+        }
+        let mut hands = Hands {
+            flash,
+            chip: self.chip,
+            card: self.card,
+            reporter: self.reporter,
+        };
+        match provision(over.layout.as_deref(), &mut hands) {
+            Ok(Provisioned::Done) if ended.outcome == Outcome::NothingToDo => {
+                ended.outcome = Outcome::Success;
+                Provisioned::Done
+            }
+            Ok(provisioned) => provisioned,
+            Err(problems) => {
+                for problem in problems {
+                    self.reporter.report(&Event::Failed(problem));
+                }
+                ended.outcome = Outcome::Incomplete;
+                Provisioned::NotAsked
+            }
+        }
+    }
 }
 
 /// What the card says of Wi-Fi.
@@ -43,72 +87,78 @@ pub(super) fn wanted(card: &mut dyn Card) -> Result<Reading<Option<Wifi>>, Vec<P
 }
 
 /// Gives the firmware in flash the owner's Wi-Fi settings, if the card has any and it takes them.
+/// `written` is the layout that was just written: before its firmware has started, flash may not tell.
 ///
 /// # Errors
 /// What keeps it from having them.
 pub(super) fn provision(
-    flash: &mut FlashUnit<'_>,
-    chip: &ChipEvidence,
-    card: &mut dyn Card,
-    reporter: &mut dyn Reporter,
+    written: Option<&str>,
+    hands: &mut Hands<'_, '_>,
 ) -> Result<Provisioned, Vec<Problem>> {
     let one = |problem| vec![problem];
-    if !has_file(card).map_err(one)? {
+    // What is wrong with the file matters only to a firmware that takes it.
+    let wifi = wanted(hands.card);
+    if matches!(&wifi, Ok(Reading { value: None, .. })) {
         return Ok(Provisioned::NotAsked);
     }
-    let catalogue = with_card_profiles(card).map_err(Stop::into_problems)?;
-    let (soc, _) = find_chip(&catalogue, chip).map_err(one)?;
+    let catalogue = with_card_profiles(hands.card).map_err(Stop::into_problems)?;
+    let (soc, _) = find_chip(&catalogue, hands.chip).map_err(one)?;
+    let flash = &mut *hands.flash;
     let installed = detect::installed(&catalogue, soc, flash.chip, flash.file_systems);
-    let Some((firmware, layout)) = installed.map_err(one)? else {
+    let Some((firmware, found)) = installed.map_err(one)? else {
         return Ok(Provisioned::NotAsked);
     };
     if !takes_wifi(firmware) {
         return Ok(Provisioned::NotAsked);
     }
-    let Some(wifi) = wanted(card)?.value else {
+    let Some(wifi) = wifi?.value else {
         return Ok(Provisioned::NotAsked);
     };
-    let stores = wifi_stores(firmware, layout);
-    if stores.is_empty() {
-        return Err(one(Problem::WifiLayoutUnknown {
-            firmware: firmware.name.clone(),
-        }));
-    }
-    let variables = wifi_variables(&wifi);
-    let mut provisioned = Provisioned::Done;
-    if stores.contains(&WifiStore::Card) {
-        to_card(&variables, &firmware.name, card, reporter).map_err(one)?;
-    }
-    if stores.contains(&WifiStore::Environment) {
-        let known = layout.and_then(|layout| layout.environment());
-        match to_environment(&variables, known, flash, card, reporter) {
-            Ok(()) => {}
-            Err(Problem::EnvironmentBlank { .. }) => {
-                let firmware = firmware.name.clone();
-                let later = Problem::WifiLater { firmware };
-                reporter.report(&Event::Remark(later));
-                provisioned = Provisioned::Later;
-            }
-            Err(problem) => return Err(one(problem)),
-        }
-    }
-    Ok(provisioned)
+    let layout = found.or_else(|| firmware.layout(written?));
+    pass_on(&wifi, firmware, layout, hands).map_err(one)
 }
 
-fn has_file(card: &mut dyn Card) -> Result<bool, Problem> {
-    let found = card.read(&CardPath::wifi_conf(), Size::ZERO);
-    found
-        .map(|bytes| bytes.is_some())
-        .map_err(|error| error.into_problem(card))
+fn pass_on(
+    wifi: &Wifi,
+    firmware: &Firmware,
+    layout: Option<&Layout>,
+    hands: &mut Hands<'_, '_>,
+) -> Result<Provisioned, Problem> {
+    let name = || firmware.name.clone();
+    let variables = wifi_variables(wifi);
+    let stores = wifi_stores(firmware, layout);
+    let mut why_later = None;
+    if stores.contains(&WifiStore::Card) {
+        to_card(&variables, name(), hands)?;
+    }
+    if stores.contains(&WifiStore::Environment) {
+        let known = layout.and_then(Layout::environment);
+        match to_environment(&variables, known, hands) {
+            Ok(()) => {}
+            Err(Problem::EnvironmentBlank { .. }) => {
+                why_later = Some(Problem::WifiLater { firmware: name() });
+            }
+            Err(problem) => return Err(problem),
+        }
+    }
+    if layout.is_none() {
+        why_later = Some(Problem::WifiLayoutUnknown { firmware: name() });
+    }
+    match why_later {
+        None => Ok(Provisioned::Done),
+        Some(problem) => {
+            hands.reporter.report(&Event::Remark(problem));
+            Ok(Provisioned::Later)
+        }
+    }
 }
 
 fn to_environment(
     variables: &[(&str, &str)],
     known: Option<Region>,
-    flash: &mut FlashUnit<'_>,
-    card: &mut dyn Card,
-    reporter: &mut dyn Reporter,
+    hands: &mut Hands<'_, '_>,
 ) -> Result<(), Problem> {
+    let flash = &mut *hands.flash;
     // Settings that share an erase block with it must not be mounted meanwhile.
     let released = flash.file_systems.release();
     released.map_err(|error| Problem::SystemFailed {
@@ -123,15 +173,15 @@ fn to_environment(
                 why: error.to_string(),
             })?;
     }
-    environment::write(&found, &new, flash.chip, card, reporter)
+    environment::write(&found, &new, flash.chip, hands.card, hands.reporter)
 }
 
 fn to_card(
     variables: &[(&str, &str)],
-    firmware: &str,
-    card: &mut dyn Card,
-    reporter: &mut dyn Reporter,
+    firmware: String,
+    hands: &mut Hands<'_, '_>,
 ) -> Result<(), Problem> {
+    let card = &mut *hands.card;
     let path = CardPath::uenv();
     let old = card
         .read(&path, LONGEST_CARD_FILE)
@@ -146,14 +196,14 @@ fn to_card(
     let new = with_variables(&old, variables);
     if new != old {
         let file = path.to_string();
-        in_step(reporter, Step::WriteWifiFile { file }, |reporter| {
+        in_step(hands.reporter, Step::WriteWifiFile { file }, |reporter| {
             write_small(card, &path, &new).map_err(|error| error.into_problem(card))?;
             check(card, &path, &Expected::of(&new), reporter)
         })?;
     }
-    reporter.report(&Event::Remark(Problem::WifiOnCard {
+    hands.reporter.report(&Event::Remark(Problem::WifiOnCard {
         file: path.to_string(),
-        conf: firmware.to_owned(),
+        firmware,
     }));
     Ok(())
 }

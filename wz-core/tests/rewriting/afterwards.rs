@@ -4,7 +4,7 @@
 use rstest::rstest;
 use wz_core::card::{Card, CardPath, SimCard, SimFault};
 use wz_core::event::{Outcome, Problem};
-use wz_core::run::{Next, ScriptFacts};
+use wz_core::run::{Next, ScriptFacts, Visit};
 use wz_core::sim::Cut;
 use wz_core::units::Size;
 
@@ -328,6 +328,25 @@ fn one_more_run_after_a_switch_does_what_the_configuration_says_then_and_is_the_
     assert!(folders.contains(&"wz_flash-helper/backup/beta/0002".to_owned()));
     assert_eq!(conf(&bench), now);
     assert_tidy(&bench, "beta", "the end");
+}
+
+/// The SD kernel may be away by then.
+#[rstest]
+#[case::backup(BACKUP, "alpha")]
+#[case::switch(TO_BETA, "beta")]
+fn a_shell_before_the_operations_keeps_nothing_from_following(
+    #[case] operations: &str,
+    #[case] boots: &'static str,
+) {
+    let mut bench = bench(&[operations, RE_RUN]);
+    bench.visit = Visit::Somebody;
+    let told = bench.run();
+    assert_eq!(told.ended.outcome, Outcome::Success, "{}", told.text());
+    assert_eq!(bench.boots(), Booted::SdKernel);
+    assert!(conf(&bench).contains("re_run=\"no\""));
+    bench.visit = Visit::Nobody;
+    bench.run();
+    assert_tidy(&bench, boots, operations);
 }
 
 #[rstest]

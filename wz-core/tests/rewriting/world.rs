@@ -473,6 +473,21 @@ impl Bench {
         }
     }
 
+    /// Runs it, and proves that it refused and left flash alone. The codes of what speaks against it.
+    pub fn run_is_refused(&mut self) -> Vec<String> {
+        let before = self.flash.clone();
+        let told = self.run();
+        assert_eq!(told.ended.outcome, Outcome::Refused, "{}", told.text());
+        assert_eq!(told.ended.next, Next::Restart);
+        let work = |flash: &SimNor| (flash.wear().erases, flash.wear().bytes_programmed);
+        assert_eq!(work(&self.flash), work(&before));
+        assert!(
+            self.flash.content() == before.content(),
+            "flash has changed"
+        );
+        told.codes("refusals")
+    }
+
     /// Notes from now on what is done with chip and card.
     pub fn traced(&mut self) -> Trace {
         let trace = Trace::new();

@@ -20,6 +20,7 @@ use crate::logs::Earlier;
 use crate::reporters::{Reporters, since_power_on};
 use crate::root::Root;
 use crate::sdcard::MOUNT_POINT;
+use crate::signals::Players;
 use crate::watchdog::Watchdog;
 use crate::{memory, scripts};
 
@@ -28,9 +29,9 @@ const IN_A_SCRIPT: &str = "wz_work";
 
 /// Shows what a run would do. Neither flash nor card change, not even the logs.
 pub fn plan(session: &mut Session) -> Done {
-    // The run that the shell belongs to feeds it.
-    let watchdog = Watchdog::none();
-    let mut reporters = Reporters::new(&watchdog);
+    // The run that the shell belongs to feeds it, and has the lights and the voice.
+    let (watchdog, players) = (Watchdog::none(), Players::idle());
+    let mut reporters = Reporters::new(&watchdog, &players);
     let mut shell = Shell {
         root: &session.root,
         lock: &mut session.lock,
@@ -48,8 +49,8 @@ pub fn plan(session: &mut Session) -> Done {
 /// Does what `order` says, or else what `general.conf` asks for.
 pub fn run(session: &mut Session, order: Option<&Order>) -> Done {
     session.flash.mounts().take_back_all()?;
-    let watchdog = Watchdog::none();
-    let mut reporters = Reporters::new(&watchdog);
+    let (watchdog, players) = (Watchdog::none(), Players::idle());
+    let mut reporters = Reporters::new(&watchdog, &players);
     let is_in_a_script = env::var_os(IN_A_SCRIPT).is_some();
     match (is_in_a_script, order) {
         // It would run the script again.

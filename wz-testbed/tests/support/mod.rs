@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 pub mod environment;
+pub mod job;
 pub mod writing;
 
 use std::collections::BTreeMap;

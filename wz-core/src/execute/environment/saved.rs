@@ -189,11 +189,14 @@ fn sound_in(region: Region, bytes: &[u8]) -> Option<Environment> {
 fn holds(found: &[u8], old: &[u8], new: &[u8]) -> Holds {
     let differs = |wanted: &[u8]| count(found, wanted, |found, wanted| found ^ wanted);
     let lacks = |wanted: &[u8]| count(found, wanted, |found, wanted| wanted & !found);
-    match () {
-        () if differs(new) <= STRAY_BITS => Holds::New,
-        () if differs(old) <= STRAY_BITS => Holds::Old,
-        () if lacks(old) <= STRAY_BITS || lacks(new) <= STRAY_BITS => Holds::Between,
-        () => Holds::SomethingElse,
+    if differs(new) <= STRAY_BITS {
+        Holds::New
+    } else if differs(old) <= STRAY_BITS {
+        Holds::Old
+    } else if lacks(old).min(lacks(new)) <= STRAY_BITS {
+        Holds::Between
+    } else {
+        Holds::SomethingElse
     }
 }
 

@@ -1,9 +1,26 @@
 //! Changing variables, one by one or by a script, with the limits of U-Boot's own tools.
 
+use std::fmt;
+
 use thiserror::Error;
 
 use super::Environment;
 use crate::units::Size;
+
+/// A variable that is to be set; removed, if the value is empty.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// Its name.
+    pub name: Vec<u8>,
+    /// Its value, which may be a secret.
+    pub value: Vec<u8>,
+}
+
+impl fmt::Debug for Edit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Edit({})", shown(&self.name))
+    }
+}
 
 /// Why a variable cannot be set so. The words are those of u-boot-tools, where it has any.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -63,10 +80,12 @@ impl Environment {
     ) -> Result<(), EditError> {
         let (name, value) = (name.as_ref(), value.as_ref());
         check(name, value)?;
-        if self.get(name).unwrap_or_default() == value && self.count(name) <= 1 {
-            if value.is_empty() {
-                self.texts.retain(|text| !is_of(text, name));
-            }
+        let is_as_wanted = match self.count(name) {
+            0 => value.is_empty(),
+            1 => !value.is_empty() && self.get(name) == Some(value),
+            _ => false,
+        };
+        if is_as_wanted {
             return Ok(());
         }
         let others = self.texts.iter().filter(|text| !is_of(text, name));
@@ -127,7 +146,7 @@ fn shown(name: &[u8]) -> String {
 ///
 /// # Errors
 /// The first line that is no variable.
-pub fn read_script(script: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ScriptError> {
+pub fn read_script(script: &[u8]) -> Result<Vec<Edit>, ScriptError> {
     let mut edits = Vec::new();
     for (index, line) in script.split(|&byte| byte == b'\n').enumerate() {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -145,7 +164,10 @@ pub fn read_script(script: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ScriptError
             line: index + 1,
             error,
         })?;
-        edits.push((name.to_vec(), value.to_vec()));
+        edits.push(Edit {
+            name: name.to_vec(),
+            value: value.to_vec(),
+        });
     }
     Ok(edits)
 }
@@ -252,9 +274,11 @@ mod tests {
         #[case] script: &str,
         #[case] expected: &[(&str, &str)],
     ) {
-        let pair =
-            |(name, value): &(&str, &str)| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
-        let expected: Vec<_> = expected.iter().map(pair).collect();
+        let edit = |(name, value): &(&str, &str)| Edit {
+            name: name.as_bytes().to_vec(),
+            value: value.as_bytes().to_vec(),
+        };
+        let expected: Vec<_> = expected.iter().map(edit).collect();
         assert_eq!(read_script(script.as_bytes()), Ok(expected));
     }
 
