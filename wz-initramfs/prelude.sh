@@ -12,9 +12,6 @@
 : "${wz_card:?}" "${wz_work:?}" "${soc?}" "${chip?}" "${chip_group?}" "${current_firmware?}" \
     "${next_firmware?}" "${model?}" "${switch_firmware:?}" "${dry_run:?}"
 
-# If memory runs out, this goes first.
-{ echo 1000 >/proc/self/oom_score_adj; } 2>/dev/null
-
 # --- Variables ---
 
 prog_name=wz_flash-helper

@@ -165,7 +165,11 @@ fn every_problem_with_images_and_with_writing_flash_is_met_by_a_whole_run() {
 }
 
 /// Where tests are, by the short name that the documents about proofs use.
-const TEST_FOLDERS: [(&str, &str); 2] = [("bed/", "wz-testbed/tests/"), ("core/", "wz-core/")];
+const TEST_FOLDERS: [(&str, &str); 3] = [
+    ("bed/", "wz-testbed/tests/"),
+    ("core/", "wz-core/"),
+    ("camera/", "wz-initramfs/src/"),
+];
 
 #[test]
 fn the_tests_that_documents_name_exist() {

@@ -18,6 +18,10 @@ use crate::sys;
 const PATIENCE: Duration = Duration::from_secs(5);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
+/// When this program is served while it watches, and otherwise.
+const FIRST: i32 = -20;
+const USUAL: i32 = 0;
+
 /// Those that were started since it was made, in sessions of their own: what the program starts for
 /// itself stays in its session.
 #[derive(Debug)]
@@ -107,7 +111,7 @@ impl Oversight {
     pub fn begin() -> Self {
         // Without either, all but a malicious script is still kept in order.
         let _ = set_child_subreaper(true);
-        let _ = sys::set_priority(sys::FIRST);
+        let _ = sys::set_priority(FIRST);
         Self(())
     }
 }
@@ -115,7 +119,7 @@ impl Oversight {
 impl Drop for Oversight {
     fn drop(&mut self) {
         let _ = set_child_subreaper(false);
-        let _ = sys::set_priority(sys::USUAL);
+        let _ = sys::set_priority(USUAL);
     }
 }
 

@@ -2,6 +2,7 @@
 //! several names.
 
 mod aftermath;
+mod apart;
 mod basics;
 mod boot_sector;
 mod cli;
@@ -64,6 +65,10 @@ fn init() -> ExitCode {
         return ExitCode::FAILURE;
     }
     match env::args().nth(1).as_deref() {
+        Some(apart::ARGUMENT) => {
+            eprintln!("{}", apart::become_shell(env::args_os().skip(2)));
+            return ExitCode::FAILURE;
+        }
         Some("work") => work::run(),
         Some("aftermath") => aftermath::run(env::args().nth(2).unwrap_or_default()),
         Some(console::SHELL_ARGUMENT) => {

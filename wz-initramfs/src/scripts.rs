@@ -14,7 +14,7 @@
 use std::fs;
 use std::io::{self, PipeReader, PipeWriter, Read};
 use std::os::fd::AsFd;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -31,10 +31,11 @@ use wz_core::script::{
     LONGEST_SCRIPT, MOST_OUTPUT, Output, Secrets, as_shell_text, check_script, secrets_in,
 };
 
+use crate::apart::{self, User};
 use crate::descendants::Descendants;
+use crate::mtd;
 use crate::root::Root;
 use crate::sdcard::MOUNT_POINT;
-use crate::{mtd, sys};
 
 /// What scripts find in place.
 const PRELUDE: &str = include_str!("../prelude.sh");
@@ -136,15 +137,12 @@ pub fn ask(
         time_limit: ANSWER_TIME_LIMIT,
         secrets: Secrets::default(),
     };
-    let asked = Stage::camera(&card).ask(&job, flash, Some(NOBODY), keep_alive, reporter);
+    let asked = Stage::camera(&card).ask(&job, flash, keep_alive, reporter);
     asked.map_err(|problem| Problem::ProfileScriptFailed {
         script: place.to_string(),
         reason: problem.what(),
     })
 }
-
-/// A user who may change nothing.
-const NOBODY: u32 = 65534;
 
 /// A script, or as much of it as shows that it is none.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
@@ -157,8 +155,8 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 /// Where scripts run.
 #[derive(Debug)]
 pub struct Stage {
-    /// The shell and its first arguments.
-    shell: Vec<PathBuf>,
+    /// Starts the shell apart, as that user.
+    shell: fn(User) -> Command,
     /// Where programs are looked for.
     path: String,
     /// Where the card is mounted.
@@ -175,11 +173,17 @@ enum Ending {
     TooManyPrograms,
 }
 
+fn shell_apart(user: User) -> Command {
+    let mut command = Command::new("/proc/self/exe");
+    command.args([apart::ARGUMENT, user.name()]);
+    command
+}
+
 impl Stage {
     /// A camera.
     pub fn camera(card: &Path) -> Self {
         Self {
-            shell: vec!["/bin/sh".into()],
+            shell: shell_apart,
             path: "/bin:/sbin:/usr/bin:/usr/sbin".to_owned(),
             card: card.to_owned(),
             folder: "/tmp/script".into(),
@@ -204,17 +208,16 @@ impl Stage {
         verdict(ending, job)
     }
 
-    /// Runs a script without the prelude, as `user`, with `flash` as its standard input, and returns what
+    /// Runs a script without the prelude, as nobody, with `flash` as its standard input, and returns what
     /// it printed. What it says on standard error is reported.
     fn ask(
         &self,
         job: &Job<'_>,
         flash: fs::File,
-        user: Option<u32>,
         keep_alive: &dyn Fn(),
         reporter: &mut dyn Reporter,
     ) -> Result<String, Problem> {
-        let answered = self.listen_to_answer(job, flash, user, keep_alive, reporter);
+        let answered = self.listen_to_answer(job, flash, keep_alive, reporter);
         let _ = fs::remove_dir_all(&self.folder);
         let (ending, answer) = answered.map_err(|error| not_started(job, &error))?;
         verdict(ending, job).map(|()| answer)
@@ -224,17 +227,13 @@ impl Stage {
         &self,
         job: &Job<'_>,
         flash: fs::File,
-        user: Option<u32>,
         keep_alive: &dyn Fn(),
         reporter: &mut dyn Reporter,
     ) -> io::Result<(Ending, String)> {
         let (mut answer, out) = io::pipe()?;
         let ending = self.perform(job, keep_alive, reporter, |script, said| {
-            let mut command = self.command(job);
+            let mut command = self.command(job, User::Nobody);
             command.arg(script).stdin(flash).stdout(out).stderr(said);
-            user.into_iter().for_each(|user| {
-                command.uid(user).gid(user);
-            });
             Ok(command)
         })?;
         // All who could write to it are gone. What does not fit into a pipe is no word.
@@ -246,7 +245,7 @@ impl Stage {
     fn act(&self, job: &Job<'_>, script: &Path, said: PipeWriter) -> io::Result<Command> {
         let prelude = self.folder.join("prelude.sh");
         fs::write(&prelude, PRELUDE)?;
-        let mut command = self.command(job);
+        let mut command = self.command(job, User::Root);
         command
             .arg(&prelude)
             .arg(script)
@@ -293,19 +292,12 @@ impl Stage {
         fs::write(&script, as_shell_text(job.content))?;
         let (said, out) = io::pipe()?;
         let mut command = command(&script, out)?;
-        sys::set_apart(&mut command);
         Ok((command.spawn()?, said))
     }
 
-    fn command(&self, job: &Job<'_>) -> Command {
-        let (program, arguments) = match self.shell.split_first() {
-            Some((program, arguments)) => (program.as_path(), arguments),
-            None => (Path::new("/bin/sh"), &[][..]),
-        };
-        let mut command = Command::new(program);
+    fn command(&self, job: &Job<'_>, user: User) -> Command {
+        let mut command = (self.shell)(user);
         command
-            .args(arguments)
-            .current_dir("/")
             .env_clear()
             .env("PATH", &self.path)
             .env("HOME", "/")

@@ -6,18 +6,12 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::process::CommandExt;
-use std::process::Command;
 use std::ptr;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::libc;
-use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, unshare};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
-use nix::sys::resource::{Resource, setrlimit};
-use nix::unistd::setsid;
 use wz_core::units::{Region, Size};
 
 /// What `MEMGETINFO` tells about an MTD device: `struct mtd_info_user` of `mtd/mtd-abi.h`.
@@ -220,18 +214,7 @@ pub fn set_watchdog_timeout(watchdog: &File, seconds: i32) -> io::Result<i32> {
     Ok(seconds)
 }
 
-/// What one program of a script may have of the address space. Cameras have 94 MB of memory, and
-/// our own programs need 8.
-const MOST_MEMORY: u64 = 64 << 20;
-
-/// Whoever is to be served first, as everybody is, and last, as `nice` counts.
-pub const FIRST: i32 = -20;
-/// See [`FIRST`].
-pub const USUAL: i32 = 0;
-/// See [`FIRST`].
-pub const LAST: i32 = 19;
-
-/// When this thread is served, and what it starts from now on.
+/// When this thread is served, and what it starts from now on, as `nice` counts: -20 first, 19 last.
 ///
 /// # Errors
 /// When this is not allowed.
@@ -239,26 +222,6 @@ pub fn set_priority(nice: i32) -> io::Result<()> {
     // SAFETY: the call takes and returns numbers.
     let result = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) };
     Ok(Errno::result(result).map(drop)?)
-}
-
-/// Makes `command` start its program apart from this one: in a session of its own, so that what the
-/// terminal sends does not reach it, with mounts of its own, which vanish with it, served last, and
-/// with bounds.
-pub fn set_apart(command: &mut Command) {
-    let none = None::<&str>;
-    let prepare = move || {
-        setsid()?;
-        set_priority(LAST)?;
-        // Where this is not allowed the mounts are shared, which is all that can be had there.
-        let _ = unshare(CloneFlags::CLONE_NEWNS)
-            .and_then(|()| mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none));
-        setrlimit(Resource::RLIMIT_AS, MOST_MEMORY, MOST_MEMORY)?;
-        setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
-        Ok(())
-    };
-    // SAFETY: `prepare` runs between fork and exec and makes nothing but system calls; it neither
-    // allocates nor takes locks.
-    unsafe { command.pre_exec(prepare) };
 }
 
 /// Tells an OSS sound device (`linux/soundcard.h`) that it gets samples of 16 bits, little-endian, mono,

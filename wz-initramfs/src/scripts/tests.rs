@@ -29,6 +29,14 @@ const FW_PRINTENV: &str =
     "#!/bin/sh\ncase $1 in -n) echo 'old value' ;; *) echo \"$1=old value\" ;; esac\n";
 const FW_SETENV: &str = "#!/bin/sh\necho \"fw_setenv $1 [$2]\" >>\"$wz_card/asked\"\n";
 
+/// The shell of the cameras, and all its tools.
+fn busybox() -> &'static str {
+    ["/bin/busybox", "/usr/bin/busybox"]
+        .into_iter()
+        .find(|path| Path::new(path).exists())
+        .expect("busybox; scripts/setup.sh test installs it")
+}
+
 struct Bench {
     dir: TempDir,
     stage: Stage,
@@ -62,16 +70,17 @@ impl Bench {
             fs::write(&path, content).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         }
-        let busybox = ["/bin/busybox", "/usr/bin/busybox"]
-            .into_iter()
-            .find(|path| Path::new(path).exists())
-            .expect("busybox: the shell of the cameras; scripts/setup.sh test installs it");
-        let applets = Command::new(busybox).arg("--list").output().unwrap().stdout;
+        let shell = busybox();
+        let applets = Command::new(shell).arg("--list").output().unwrap().stdout;
         for applet in String::from_utf8(applets).unwrap().lines() {
-            let _ = symlink(busybox, bin.join(applet));
+            let _ = symlink(shell, bin.join(applet));
         }
         let stage = Stage {
-            shell: vec![busybox.into(), "sh".into()],
+            shell: |_| {
+                let mut command = Command::new(busybox());
+                command.args(["setsid", busybox(), "sh"]);
+                command
+            },
             path: bin.to_string_lossy().into_owned(),
             card,
             folder: dir.path().join("work"),
@@ -539,4 +548,35 @@ fn the_example_for_wifi_sets_what_is_typed_in_whatever_it_is() {
     assert_eq!(bench.asked().len(), 4);
     let told = bench.run_on("thingino", WIFI);
     assert_eq!(code(&told), "WZ-0840", "not filled in: {told:?}");
+}
+
+#[test]
+fn a_script_that_is_asked_reads_flash_and_answers_on_its_own_output() {
+    let bench = Bench::new();
+    let flash = bench.card("flash");
+    fs::write(&flash, "ACME Bootloader").unwrap();
+    let ask = |script: &str| {
+        let job = Job {
+            name: "detect_model.sh",
+            content: script.as_bytes(),
+            variables: &[("soc", "t31")],
+            time_limit: Duration::from_secs(60),
+            secrets: Secrets::default(),
+        };
+        let mut said = Vec::new();
+        let flash = fs::File::open(&flash).unwrap();
+        let answer = bench.stage.ask(&job, flash, &|| (), &mut |event: &Event| {
+            if let Event::Said(lines) = event {
+                said.extend(lines.clone());
+            }
+        });
+        (answer.map_err(|problem| problem.code().to_string()), said)
+    };
+    let script = "grep -q ACME && echo \"gazer_$soc\"\r\necho because >&2\r\n";
+    assert_eq!(
+        ask(script),
+        (Ok("gazer_t31\n".to_owned()), vec!["because".to_owned()])
+    );
+    assert_eq!(ask("msg hello 2>/dev/null\n").0, Err("WZ-0840".to_owned()));
+    assert_eq!(ask("exit 0\n").0, Ok(String::new()));
 }
