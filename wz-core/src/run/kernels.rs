@@ -413,10 +413,18 @@ pub fn remove_copies(copies: &[String], card: &mut dyn Card) -> Result<(), Probl
         kept.extend(bootable(card, &file).ok().flatten());
     }
     for file in made.iter().map(path) {
-        let header = bootable(card, &file).map_err(|error| error.into_problem(card))?;
-        match header {
-            Some(header) if !kept.contains(&header) => kept.push(header),
-            _ => superfluous.push(file),
+        // The header has the checksum of the rest, so it tells a copy without reading all of it.
+        let head = card
+            .read(&file, Size::bytes(HEADER_LEN as u64))
+            .map_err(|error| error.into_problem(card))?;
+        let head = CheckedHeader::parse(&head.unwrap_or_default());
+        if head.is_ok_and(|header| kept.contains(&header)) {
+            superfluous.push(file);
+            continue;
+        }
+        match bootable(card, &file).map_err(|error| error.into_problem(card))? {
+            Some(header) => kept.push(header),
+            None => superfluous.push(file),
         }
     }
     for file in superfluous {
