@@ -347,3 +347,29 @@ fn an_unmodified_script_in_the_originals_style_does_what_it_says() {
     after[whole(cfg)].copy_from_slice(&before[whole(cfg)]);
     assert!(after == before, "something else has changed");
 }
+
+#[test]
+fn a_script_of_a_profile_tells_the_model_and_can_change_nothing() {
+    let profile = include_str!("../../profiles/t31/stock.toml");
+    let profile = profile.replace("WYZE_CAKP2JFUS", "NOT_THIS_ONE");
+    let profile = format!("{profile}\n[scripts]\ndetect_model = \"model.sh\"\n");
+    let script = "id -u >&2\ndd if=/dev/zero of=/dev/mtd0 bs=4096 count=1\n\
+                  echo x >/sdcard/x\necho x >/dev/stdin\n\
+                  dd bs=4096 count=64 2>/dev/null | strings | grep -q demo_wcv3.bin && echo from_script_$soc\n";
+    let folder = "wz_flash-helper/profiles/t31";
+    let card = card("t31", "backup_partitions=\"yes\"\ndry_run=\"yes\"\n")
+        .with(&format!("{folder}/stock.toml"), profile)
+        .with(&format!("{folder}/stock/model.sh"), script);
+    let mut camera = camera(card);
+    let told = told(&mut camera);
+    assert_eq!(told.result["outcome"], "dry_run", "{}", told.everything());
+    assert_eq!(
+        told.result["camera"]["model"],
+        "from_script_t31",
+        "{}",
+        told.everything()
+    );
+    assert_eq!(told.codes("remarks"), [""; 0], "{}", told.everything());
+    assert_eq!(said(&told.log).first(), Some(&"65534"));
+    assert!(!camera.card().expect("a card").has("x").expect("a listing"));
+}
