@@ -479,3 +479,25 @@ pub fn check_size(device: &FlashDevice, soc: &Soc) -> Result<(), Problem> {
         expected,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::a_word("v3\n", Ok(Some("v3")))]
+    #[case::nothing("\n", Ok(None))]
+    #[case::two_words("v3 pan\n", Err("WZ-0852"))]
+    #[case::capitals("V3", Err("WZ-0852"))]
+    #[case::a_path("../v3", Err("WZ-0852"))]
+    fn a_script_answers_with_one_word_or_nothing(
+        #[case] printed: &str,
+        #[case] expected: Result<Option<&str>, &str>,
+    ) {
+        let answer = word("t31/a/model.sh", printed);
+        let answer = answer.map_err(|problem| problem.code().to_string());
+        let expected = expected.map(|word| word.map(str::to_owned));
+        assert_eq!(answer, expected.map_err(str::to_owned));
+    }
+}

@@ -13,7 +13,7 @@ use rstest::rstest;
 use serde_json::Value;
 use support::writing::{boots_whole, kernel_is_away};
 use support::{card, codes, result, run, stock};
-use wz_testbed::{Camera, Card, Ended, PowerOff};
+use wz_testbed::{Camera, Card, Ended, Image, PowerOff, Tree};
 
 const LOG: &str = "wz_flash-helper/initramfs.log";
 
@@ -249,4 +249,127 @@ fn secrets_in_a_script_are_not_in_what_its_trace_says() {
         assert!(!text.contains("My Net"), "{text}");
     }
     assert!(told.log.contains("*** and ***"), "{}", told.log);
+}
+
+/// Written as scripts of the original are, with all its names that concern partitions.
+const ORIGINAL: &str = r#"#!/bin/sh
+#
+# Description: everything at once
+#
+
+partition_name="cfg"
+matched_firmware="stock"
+
+function make_archive() {
+	mkdir -p /tmp/new/wz
+	echo -n "from a script" > /tmp/new/wz/note
+	tar -czf /sdcard/new.tar.gz -C /tmp/new . || return 1
+	( cd /sdcard && sha256sum new.tar.gz > new.tar.gz.sha256sum )
+}
+
+function archive_and_extract() {
+	local partname="$partition_name"
+	if [[ "$switch_firmware" == "yes" ]]; then
+		local partmtdblock=$(get_nf_partmtdblock $partname)
+		local partfstype=$(get_nf_partfstype $partname)
+	else
+		local partmtdblock=$(get_cf_partmtdblock $partname)
+		local partfstype=$(get_cf_partfstype $partname)
+	fi
+	[ -b $partmtdblock ] || return 1
+	create_archive_from_partition $partname $partmtdblock $partfstype /sdcard/before.tar.gz || return 1
+	extract_archive_to_partition $partname /sdcard/new.tar.gz $partmtdblock $partfstype || return 1
+	create_archive_from_partition $partname $partmtdblock $partfstype /sdcard/after.tar.gz || return 1
+}
+
+function write_and_read() {
+	local partmtd=$(get_cf_partmtd para)
+	[ -c $partmtd ] || return 1
+	write_partition "para" $cf_restore_path/stock_${chip_group}_para.bin $partmtd || return 1
+	validate_written_partition "para" $(get_cf_partnum para) $cf_restore_path/$(get_cf_partimg para) || return 1
+	read_partition "para" $(get_cf_partmtd para) /sdcard/para.bin || return 1
+	write_partition "boot" $cf_restore_path/stock_${chip_group}_para.bin $partmtd && return 1
+	msg_color red "the boot partition was refused"
+}
+
+custom_script_current_firmware_check $matched_firmware || return 0
+custom_script_matched_firmware_check $matched_firmware || return 0
+msg_nonewline "$model $chip_name $chip_family $current_firmware "
+msg_color cyan "dry_run=$dry_run"
+make_archive || return 2
+archive_and_extract || return 3
+write_and_read || return 4
+return 0
+false
+"#;
+
+#[test]
+fn an_unmodified_script_in_the_originals_style_does_what_it_says() {
+    let stock = stock();
+    let para = stock.layout().partition("para").expect("para").region;
+    let cfg = stock.layout().partition("cfg").expect("cfg").region;
+    let mut content = stock.partition("para").expect("para").to_vec();
+    content[300..310].copy_from_slice(b"a new para");
+    let image = Image::of_partition(&stock, "para").expect("para");
+    let card = scripts_card(&[("all.sh", ORIGINAL)], "safety_backup=\"no\"\n");
+    let card = card.with_image(&image.holding(content.clone()));
+    let mut camera = camera(card);
+    let before = camera.flash().expect("flash");
+    let ended = run(&mut camera);
+    assert_eq!(ended.why, PowerOff::Reboot, "{}", ended.transcript);
+    let result = result(&camera);
+    assert_eq!(
+        result["outcome"], "success",
+        "{result:#}\n{}",
+        ended.transcript
+    );
+    let said = said(&ended.serial);
+    for line in [
+        "v3 t31x t31 stock dry_run=no",
+        "the boot partition was refused",
+    ] {
+        assert!(said.contains(&line), "{}", ended.transcript);
+    }
+    kernel_is_away(&camera, stock.sd_kernel(), &[&stock]);
+    let on_card = camera.card().expect("a card");
+    let files = ["after.tar.gz", "before.tar.gz", "new.tar.gz", "para.bin"];
+    assert_eq!(on_card.check_sha256sums("").expect("sums"), files);
+    assert_eq!(on_card.read("para.bin").expect("a file"), content);
+    let tree = |name: &str| Tree::of_tar_gz(&on_card.read(name).expect(name)).expect(name);
+    let (old, new) = (tree("before.tar.gz"), tree("after.tar.gz"));
+    let expected = old.folder("wz").file("wz/note", "from a script");
+    assert_eq!(new.nodes(), expected.nodes());
+    let mut after = camera.flash().expect("flash");
+    let whole =
+        |region: wz_core::units::Region| region.offset.get() as usize..region.end().get() as usize;
+    assert_eq!(after[whole(para)], content);
+    after[whole(para)].copy_from_slice(&before[whole(para)]);
+    after[whole(cfg)].copy_from_slice(&before[whole(cfg)]);
+    assert!(after == before, "something else has changed");
+}
+
+#[test]
+fn a_script_of_a_profile_tells_the_model_and_can_change_nothing() {
+    let profile = include_str!("../../profiles/t31/stock.toml");
+    let profile = profile.replace("WYZE_CAKP2JFUS", "NOT_THIS_ONE");
+    let profile = format!("{profile}\n[scripts]\ndetect_model = \"model.sh\"\n");
+    let script = "id -u >&2\ndd if=/dev/zero of=/dev/mtd0 bs=4096 count=1\n\
+                  echo x >/sdcard/x\necho x >/dev/stdin\n\
+                  dd bs=4096 count=64 2>/dev/null | strings | grep -q demo_wcv3.bin && echo from_script_$soc\n";
+    let folder = "wz_flash-helper/profiles/t31";
+    let card = card("t31", "backup_partitions=\"yes\"\ndry_run=\"yes\"\n")
+        .with(&format!("{folder}/stock.toml"), profile)
+        .with(&format!("{folder}/stock/model.sh"), script);
+    let mut camera = camera(card);
+    let told = told(&mut camera);
+    assert_eq!(told.result["outcome"], "dry_run", "{}", told.everything());
+    assert_eq!(
+        told.result["camera"]["model"],
+        "from_script_t31",
+        "{}",
+        told.everything()
+    );
+    assert_eq!(told.codes("remarks"), [""; 0], "{}", told.everything());
+    assert_eq!(said(&told.log).first(), Some(&"65534"));
+    assert!(!camera.card().expect("a card").has("x").expect("a listing"));
 }

@@ -10,6 +10,7 @@ use wz_core::units::Size;
 
 use crate::cases::cuts;
 use crate::parallel;
+use crate::profiles::BETA;
 use crate::world::{
     Bench, Booted, Files, RESTORE, TO_BETA, Told, alpha, beta, beta_over, image_path, other_alpha,
     other_kernel, sd_kernel,
@@ -105,6 +106,42 @@ fn scripts_run_in_order_when_all_is_done_and_get_to_know_the_camera(
     };
     let expected = ["a.sh", "b.sh"].map(|name| (name.to_owned(), facts.clone()));
     assert_eq!(told.scripts, expected);
+}
+
+/// The same card, with a profile of beta that wants a script to be run after a switch to it.
+fn with_post_switch(conf: &str) -> Files {
+    let profile = format!("{BETA}\n[scripts]\npost_switch = \"settle.sh\"\n");
+    files(conf).with(
+        "wz_flash-helper/profiles/tiny/beta.toml",
+        profile.as_bytes(),
+    )
+}
+
+const POST_SWITCH: &str = "wz_flash-helper/profiles/tiny/beta/settle.sh";
+
+#[rstest]
+#[case::alone(TO_BETA, "", &["settle.sh"])]
+#[case::before_custom_scripts(TO_BETA, SCRIPTS, &["settle.sh", "a.sh", "b.sh"])]
+#[case::without_a_switch(BACKUP, SCRIPTS, &["a.sh", "b.sh"])]
+fn the_script_of_a_profile_runs_after_a_switch_to_its_firmware(
+    #[case] operations: &str,
+    #[case] scripts: &str,
+    #[case] expected: &[&str],
+) {
+    let files = with_post_switch(&[operations, scripts].concat()).with(POST_SWITCH, b"true");
+    let mut bench = Bench::new(&alpha().flash, &files);
+    let told = bench.run();
+    assert_eq!(told.ended.outcome, Outcome::Success, "{}", told.text());
+    assert_eq!(names(&told), expected);
+}
+
+#[test]
+fn a_profile_whose_script_is_not_there_is_not_switched_to() {
+    let mut bench = Bench::new(&alpha().flash, &with_post_switch(TO_BETA));
+    let told = bench.run();
+    assert_eq!(told.ended.outcome, Outcome::Refused, "{}", told.text());
+    assert_eq!(told.codes("refusals"), ["WZ-0850"]);
+    assert_tidy(&bench, "alpha", "no script");
 }
 
 #[test]

@@ -35,6 +35,15 @@ fn a_mistake_in_a_soc_is_found(#[case] old: &str, #[case] new: &str, #[case] wan
 }
 
 #[rstest]
+#[case::script_in_another_folder("[pending_upgrade]", "[scripts]\npost_switch = \"../a.sh\"\n[pending_upgrade]", &["WZ-0411"])]
+#[case::script_for_something_else("[pending_upgrade]", "[scripts]\npre_switch = \"a.sh\"\n[pending_upgrade]", &["WZ-0401"])]
+#[case::a_script("[pending_upgrade]", "[scripts]\npost_switch = \"a.sh\"\n[pending_upgrade]", &[])]
+fn a_mistake_with_scripts_is_found(#[case] old: &str, #[case] new: &str, #[case] wanted: &[&str]) {
+    let wanted = wanted.iter().map(ToString::to_string).collect();
+    assert_eq!(codes("t31/stock.toml", old, new), wanted);
+}
+
+#[rstest]
 #[case::model_with_two_boards("models = [\"v3c\"]", "models = [\"v3\"]", &["WZ-0412"])]
 #[case::board_of_nothing("models = [\"v3c\"]", "models = []", &["WZ-0426"])]
 #[case::line_for_two_things("gpio = 39\nactive = \"low\"", "gpio = 38\nactive = \"low\"", &["WZ-0426"])]
