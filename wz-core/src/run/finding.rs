@@ -41,7 +41,7 @@ impl Scene<'_, '_> {
         Ok((soc, camera))
     }
 
-    /// Tells everyone what camera it is.
+    /// Tells what the camera is, to those first who show and speak on it.
     fn introduce(&mut self, soc: &Soc, detected: Detected, sound: Option<Volume>) -> Camera {
         let Detected {
             camera,

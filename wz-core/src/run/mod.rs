@@ -441,8 +441,6 @@ impl Scene<'_, '_> {
         Ok((camera, prepared))
     }
 
-    /// Tells what the camera is, to those first who show and speak on it.
-
     /// Makes the backup, if one is planned.
     fn make_backup(&mut self, prepared: &Prepared) -> Result<Outcome, Stop> {
         let Some(plan) = &prepared.backup else {
