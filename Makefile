@@ -2,6 +2,7 @@
 
 SOC ?= t31
 KERNEL ?=
+VOICES ?= en
 N ?= 200
 SEED ?= 1
 
@@ -19,8 +20,8 @@ help: ## Show this list
 setup: ## Install everything that any target needs
 	@scripts/setup.sh
 
-image: ## Make an SD card in dist/<soc>/ (SOC=t31 or t20; KERNEL=<uImage> for a real camera)
-	@scripts/image.sh "$(SOC)" "$(KERNEL)"
+image: ## Make an SD card in dist/<soc>/ (SOC=t31 or t20; KERNEL=<uImage> for a real camera; VOICES= for none)
+	@VOICES="$(VOICES)" scripts/image.sh "$(SOC)" "$(KERNEL)"
 
 test: ## Run the tests that need no emulated camera
 	@scripts/setup.sh host test

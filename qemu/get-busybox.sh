@@ -1,65 +1,116 @@
 #!/bin/bash
-# Fetches Debian's static busybox for mipsel into the cache and prints its path.
-# Uses this system's package sources and keys, but a package state of its own: the system gets no foreign
-# architecture, and nothing outside the cache changes. Needs no root.
+# Builds the camera's busybox (static, mipsel, musl, only what busybox.config names) into the cache and prints its path.
+# A directory once made is final: its name is a hash of all that went in.
+# The source is Debian's, with Debian's patches, through this system's package sources and keys, but with a package state
+# of its own: nothing outside the cache changes. Needs no root; the compiler is the one of scripts/requirements.txt.
 set -euo pipefail
+cd "$(dirname "$0")"
+. ../scripts/common.sh
 
-cache=${WZ_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/wz_flash-helper}
+tools=$(cross_tools_dir)
+key=$(cat get-busybox.sh busybox.config ../scripts/requirements.txt | sha256sum | cut -c1-16)
+dir=$cache/small-busybox-$key
 
 say() { echo "get-busybox: $*" >&2; }
 die() { say "$*"; exit 1; }
 
-cached() { find "$cache" -maxdepth 2 -path '*/busybox-*/busybox' 2>/dev/null | sort -V | tail -n 1; }
-
-if [ -n "$(cached)" ]; then
-	cached
+if [ -d "$dir" ]; then
+	echo "$dir/busybox"
 	exit
 fi
+"$root/scripts/setup.sh" host camera
 
 mkdir -p "$cache"
 exec 9>"$cache/busybox.lock"
-flock 9
-if [ -n "$(cached)" ]; then
-	cached
+flock -n 9 || { say "another build is running, waiting for it"; flock 9; }
+if [ -d "$dir" ]; then
+	echo "$dir/busybox"
 	exit
 fi
 
-command -v apt-get >/dev/null || die "needs apt-get: busybox comes from Debian's archive"
-log=$cache/get-busybox.log
-work=$(mktemp -d "$cache/fetch-busybox.XXXXXX")
+command -v apt-get >/dev/null || die "needs apt-get: the source of busybox comes from Debian's archive"
+log=$dir.log
+work=$(mktemp -d "$cache/build-busybox.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-mkdir -p "$work"/state/lists/partial "$work"/cache/archives/partial "$work"/deb "$work"/root
-touch "$work/status"
+trap 'say "failed, the last lines of $log:"; tail -n 15 "$log" >&2' ERR
+tree=$work/tree
+mkdir "$tree" "$work/bin" "$work/out"
+: >"$log"
 
 # -c is read after the system's configuration, so these lines win over it.
 # The hooks are cleared because some systems' (docker's) delete files in /var/cache.
-cat >"$work/apt.conf" <<CONF
-#clear APT::Architectures;
-#clear APT::Update::Pre-Invoke;
-#clear APT::Update::Post-Invoke;
-#clear APT::Update::Post-Invoke-Success;
-APT::Architecture "mipsel";
-APT::Architectures { "mipsel"; };
-APT::Sandbox::User "root";
-Acquire::Languages "none";
-Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
-Dir::State "$work/state";
-Dir::State::status "$work/status";
-Dir::Cache "$work/cache";
-CONF
-apt() { (cd "$work/deb" && apt-get -q -c "$work/apt.conf" "$@") >>"$log" 2>&1; }
+fetch() {
+	mkdir -p "$work"/state/lists/partial "$work"/cache/archives/partial "$work/sources"
+	local list
+	for list in /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources; do
+		[ ! -e "$list" ] || sed 's/^deb /deb-src /; s/^Types:.*/Types: deb-src/' "$list" >"$work/sources/${list##*/}"
+	done
+	# apt takes no file without an ending.
+	[ ! -e "$work/sources/sources.list" ] || mv "$work/sources/sources.list" "$work/sources/main.list"
+	cat >"$work/apt.conf" <<-CONF
+		#clear APT::Update::Pre-Invoke;
+		#clear APT::Update::Post-Invoke;
+		#clear APT::Update::Post-Invoke-Success;
+		APT::Sandbox::User "root";
+		Acquire::Languages "none";
+		Dir::Etc::sourcelist "/dev/null";
+		Dir::Etc::sourceparts "$work/sources";
+		Dir::State "$work/state";
+		Dir::Cache "$work/cache";
+	CONF
+	apt-get -q -c "$work/apt.conf" update || say "some package sources could not be read, see $log"
+	(cd "$work" && apt-get -q -c "$work/apt.conf" source --download-only busybox) ||
+		die "this system's package sources offer no source of busybox; Debian 12 (bookworm) does. See $log"
+	tar -xf "$work"/busybox_*.orig.tar.* -C "$tree" --strip-components=1
+	tar -xf "$work"/busybox_*.debian.tar.* -C "$work"
+	local patch
+	while read -r patch; do
+		patch -d "$tree" -p1 --no-backup-if-mismatch <"$work/debian/patches/$patch"
+	done < <(awk '/^[^#]/ { print $1 }' "$work/debian/patches/series")
+}
 
-: >"$log"
-say "fetching Debian's busybox-static for mipsel"
-apt update || say "some package sources could not be read, see $log"
-apt download busybox-static ||
-	die "this system's package sources offer no busybox-static for mipsel; Debian 12 (bookworm) does. See $log"
+# Zig takes the place of a cross compiler, its linker and its archiver. It knows not all that a GNU linker does.
+compiler() {
+	export ZIG_GLOBAL_CACHE_DIR=$cache/zig ZIG_LOCAL_CACHE_DIR=$cache/zig
+	cat >"$work/bin/cc" <<-CC
+		#!/bin/bash
+		known=()
+		for word; do
+			case \$word in
+			-Wl,--warn-common | -Wl,--sort-common | -Wl,-Map,* | -Wl,--verbose | -static-libgcc) ;;
+			*) known+=("\$word") ;;
+			esac
+		done
+		exec $tools/bin/zig cc -target mipsel-linux-musleabi "\${known[@]}"
+	CC
+	printf '#!/bin/sh\nexec %s ld.lld -m elf32ltsmip "$@"\n' "$tools/bin/zig" >"$work/bin/ld"
+	printf '#!/bin/sh\nexec %s ar "$@"\n' "$tools/bin/zig" >"$work/bin/ar"
+	chmod +x "$work"/bin/*
+}
 
-deb=$(echo "$work"/deb/*.deb)
-version=$(dpkg-deb -f "$deb" Version)
-dpkg-deb -x "$deb" "$work/root"
-mkdir "$work/out"
-mv "$work/root/bin/busybox" "$work/out/"
-mv "$work/out" "$cache/busybox-${version#*:}"
-say "done: $version"
-cached
+bbmake() { make -C "$tree" CC="$work/bin/cc" LD="$work/bin/ld" AR="$work/bin/ar" HOSTCC=gcc "$@"; }
+
+configure() {
+	bbmake allnoconfig
+	awk 'NR == FNR { if (/^CONFIG_/) { name = $0; sub(/=.*/, "", name); on[name] = $0 }; next }
+		{ name = /^# CONFIG_/ ? $2 : $0; sub(/=.*/, "", name); print name in on ? on[name] : $0 }' \
+		busybox.config "$tree/.config" >"$work/config"
+	mv "$work/config" "$tree/.config"
+	bbmake oldconfig < <(yes "")
+	echo "lines of busybox.config that its Kconfig did not take:"
+	! grep '^CONFIG_' busybox.config | grep -vxFf "$tree/.config"
+}
+
+# The same inputs give the same bytes, whatever the caller's make was told.
+unset MAKEFLAGS MFLAGS MAKEOVERRIDES
+export LC_ALL=C SOURCE_DATE_EPOCH=0 KCONFIG_NOTIMESTAMP=1
+say "fetching the source of Debian's busybox"
+fetch >>"$log" 2>&1
+compiler
+say "compiling (about a minute on 2 cores; log: $log)"
+configure >>"$log" 2>&1
+bbmake -j"$(nproc)" NM=true STRIP=true OBJCOPY=true SKIP_STRIP=y CONFIG_EXTRA_LDFLAGS=-s >>"$log" 2>&1 </dev/null
+mv "$tree/busybox" "$work/out/"
+mv "$work/out" "$dir"
+say "done"
+echo "$dir/busybox"

@@ -2,6 +2,8 @@
 # Makes the SD card of a camera.
 #
 #   scripts/image.sh <soc> [kernel uImage [folder]]     without a kernel: the emulated camera's; folder: dist/<soc>
+#
+# VOICES names what it says, a file of voices/ (en); with VOICES= it says nothing.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 soc=$1
@@ -16,6 +18,8 @@ fi
 [ -f "$kernel" ] || die "there is no kernel '$kernel' (KERNEL= takes the path of a uImage)"
 busybox=$("$root/qemu/get-busybox.sh" | tail -n 1)
 init=$("$root/scripts/build-camera.sh" | tail -n 1)
+voices=()
+[ -z "${VOICES=en}" ] || voices=(--voices "$("$root/scripts/make-voices.sh" "$VOICES" | tail -n 1)")
 
 cargo run --quiet --manifest-path "$root/Cargo.toml" --package wz-cli -- \
-    image --soc "$soc" --kernel "$kernel" --init "$init" --busybox "$busybox" --out "$out"
+    image --soc "$soc" --kernel "$kernel" --init "$init" --busybox "$busybox" "${voices[@]}" --out "$out"

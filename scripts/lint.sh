@@ -13,7 +13,7 @@ step() {
 
 step cargo fmt --all --check
 # SC2046: functions that print several options are split into words on purpose
-step shellcheck --severity=warning --exclude=SC2046 --external-sources --source-path=SCRIPTDIR .ci/run ./*/*.sh
+step shellcheck --severity=warning --exclude=SC2046 --external-sources --source-path=SCRIPTDIR .ci/run ./*/*.sh wz-cli/card/scripts/*.sh
 step cargo test --locked --quiet --package wz-core --lib profile:: # the catalogue of profiles is in order
 step python3 -I scripts/check-dependencies.py
 step cargo clippy --locked --workspace --all-targets -- -D warnings

@@ -9,8 +9,10 @@ set -euo pipefail
 kernel=$("$root/qemu/build-kernel.sh" | tail -n 1)
 busybox=$("$root/qemu/get-busybox.sh" | tail -n 1)
 init=$("$root/scripts/build-camera.sh" | tail -n 1)
+voices=$("$root/scripts/make-voices.sh" | tail -n 1)
 cards=$(cargo_target_dir)/testbed/cards
 for soc in t20 t31; do
     "$root/scripts/image.sh" "$soc" "" "$cards/$soc" >&2
 done
-printf 'export WZ_KERNEL_DIR=%q WZ_BUSYBOX=%q WZ_INIT=%q WZ_CARDS=%q\n' "$kernel" "$busybox" "$init" "$cards"
+printf 'export WZ_KERNEL_DIR=%q WZ_BUSYBOX=%q WZ_INIT=%q WZ_VOICES=%q WZ_CARDS=%q\n' \
+    "$kernel" "$busybox" "$init" "$voices" "$cards"

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use wz_core::plan::takes_wifi;
 use wz_core::profile::{Catalogue, Firmware, Layout, Soc};
 
 use crate::cardimage::{Content, Entry};
@@ -10,6 +11,18 @@ use crate::donor::BootLimits;
 /// The folder on the card that is ours.
 const FOLDER: &str = "wz_flash-helper";
 const GENERAL: &str = include_str!("../card/general.conf");
+/// Examples, to be filled in.
+const SCRIPTS: [(&str, &str); 2] = [
+    (
+        "extract_archive.sh",
+        include_str!("../card/scripts/extract_archive.sh"),
+    ),
+    (
+        "setup_wifi.sh",
+        include_str!("../card/scripts/setup_wifi.sh"),
+    ),
+];
+const WIFI: &str = include_str!("../card/thingino.conf");
 /// The firmware that cameras are sold with; most cards are made for it.
 const FACTORY: &str = "stock";
 
@@ -37,8 +50,14 @@ pub fn content(catalogue: &Catalogue, soc: &Soc, kernel_name: &str, sd_kernel: V
         (kernel_name.to_owned(), Entry::File(sd_kernel)),
         (ours("general.conf"), Entry::File(GENERAL.into())),
         (ours("backup"), Entry::Folder),
-        (ours("scripts"), Entry::Folder),
     ]);
+    for (name, script) in SCRIPTS {
+        let path = ours(&format!("scripts/{name}"));
+        content.insert(path, Entry::File(script.into()));
+    }
+    if catalogue.firmwares(&soc.name).iter().any(takes_wifi) {
+        content.insert(ours("thingino.conf"), Entry::File(WIFI.into()));
+    }
     for firmware in catalogue.firmwares(&soc.name) {
         let folder = ours(&format!("restore/{}", firmware.name));
         let conf = format!("{folder}.conf");
@@ -106,7 +125,7 @@ fn is_boot(firmware: &Firmware, partition: &str) -> bool {
 mod tests {
     use super::*;
     use rstest::rstest;
-    use wz_core::config::{GeneralConf, read_general, read_restore, request};
+    use wz_core::config::{GeneralConf, read_general, read_restore, read_wifi, request};
 
     /// A text in our folder of a new card.
     fn text(soc: &str, path: &str) -> String {
@@ -191,6 +210,26 @@ mod tests {
     }
 
     #[rstest]
+    #[case("t20")]
+    #[case("t31")]
+    fn a_new_card_sets_up_no_wifi_until_it_is_filled_in(#[case] soc: &str) {
+        let text = text(soc, "thingino.conf");
+        let reading = read_wifi("thingino.conf", text.as_bytes()).unwrap();
+        assert_eq!((reading.value, reading.warnings), (None, vec![]));
+        let filled = text
+            .replace("wifi_ssid=\"\"", "wifi_ssid=\"home\"")
+            .replace("wifi_password=\"\"", "wifi_password=\"12345678\"")
+            .replace("mac_address=\"\"", "mac_address=\"02:00:5e:10:20:30\"")
+            .replace("timezone=\"\"", "timezone=\"Europe/Berlin\"");
+        let wifi = read_wifi("thingino.conf", filled.as_bytes())
+            .unwrap()
+            .value
+            .unwrap();
+        assert_eq!(wifi.ssid.reveal(), "home");
+        assert_eq!(wifi.time_zone.as_deref(), Some("Europe/Berlin"));
+    }
+
+    #[rstest]
     #[case("t20", "stock", &["kernel", "root", "driver", "appfs", "backupk", "backupd", "backupa", "config", "para", "flag"])]
     #[case("t31", "stock", &["kernel", "rootfs", "app", "kback", "aback", "cfg", "para"])]
     #[case("t20", "thingino", &["env", "ota", "config", "backup"])]
@@ -241,6 +280,17 @@ mod tests {
         for word in words {
             assert!(text.contains(word), "{word}: {text}");
         }
+    }
+
+    #[rstest]
+    fn a_new_card_has_scripts_that_the_camera_takes(
+        #[values("extract_archive.sh", "setup_wifi.sh")] name: &str,
+    ) {
+        let script = text("t31", &format!("scripts/{name}"));
+        assert_eq!(
+            wz_core::script::check_script(name, script.as_bytes()),
+            Ok(())
+        );
     }
 
     #[rstest]

@@ -14,6 +14,7 @@ use crate::cardimage::{self, CardImage, CardImageError, DEFAULT_SIZE};
 use crate::donor::{self, DonorError, Machine, SdKernel};
 use crate::initramfs::{self, ProgramError};
 use crate::package::{self, PackageError};
+use crate::voices::{self, VoicesError};
 
 /// Make a card: as a folder, as a zip file and as an image to write to a card.
 #[derive(Args, Clone, Debug)]
@@ -30,6 +31,12 @@ pub struct ImageArgs {
     /// A busybox for the camera, linked statically.
     #[arg(long, value_name = "FILE")]
     pub busybox: PathBuf,
+    /// What the camera says, made by `wz voices`; without it, it says nothing.
+    #[arg(long, value_name = "DIR")]
+    pub voices: Option<PathBuf>,
+    /// A kernel module for the camera; may be given several times.
+    #[arg(long = "module", value_name = "FILE.ko")]
+    pub modules: Vec<PathBuf>,
     /// The folder to write the card to.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
@@ -98,6 +105,15 @@ pub enum ImageError {
         /// Why.
         source: ProgramError,
     },
+    /// The recordings can't be used.
+    #[error(transparent)]
+    Voices(#[from] VoicesError),
+    /// A module has no name.
+    #[error("--module \"{}\" is no file", path.display())]
+    Module {
+        /// What was given.
+        path: PathBuf,
+    },
     /// The folder or the zip file can't be made.
     #[error(transparent)]
     Package(#[from] PackageError),
@@ -117,7 +133,16 @@ pub fn make(args: &ImageArgs) -> Result<Made, ImageError> {
     let kernel_name = card::sd_kernel_name(&catalogue, soc).ok_or_else(|| no_sd_kernel(soc))?;
     let init = read_program("--init", &args.init)?;
     let busybox = read_program("--busybox", &args.busybox)?;
-    let archive = initramfs::archive(&init, &busybox).finish();
+    let mut archive = initramfs::archive(&init, &busybox);
+    if let Some(folder) = &args.voices {
+        archive.voices(&voices::read(folder)?);
+    }
+    for path in &args.modules {
+        let no_file = || ImageError::Module { path: path.clone() };
+        let name = path.file_name().ok_or_else(no_file)?.to_string_lossy();
+        archive.module(&name, &read(path)?);
+    }
+    let archive = archive.finish();
     let sd_kernel = donor::attach(&read(&args.kernel)?, &archive, card::boot_limits(soc)).map_err(
         |source| ImageError::Kernel {
             path: args.kernel.clone(),

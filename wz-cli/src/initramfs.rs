@@ -10,17 +10,37 @@ use thiserror::Error;
 const BUSYBOX: &str = "bin/busybox";
 
 /// Folders that `/init` mounts on or writes into.
-const FOLDERS: &[&str] = &["bin", "dev", "etc", "mnt", "proc", "sdcard", "sys", "tmp"];
+const FOLDERS: &[&str] = &[
+    "bin",
+    "dev",
+    "etc",
+    "lib",
+    "lib/modules",
+    "mnt",
+    "proc",
+    "sdcard",
+    "sys",
+    "tmp",
+    "voices",
+];
+
+/// The names that `/init` goes by besides its own.
+const PROGRAMS: &[&str] = &["fw_printenv", "fw_setenv", "wz"];
 
 /// What a person at the serial console, or a custom script, expects to find.
-const APPLETS: &[&str] = &[
+pub const APPLETS: &[&str] = &[
     "ash",
     "awk",
+    "base64",
     "basename",
+    "bunzip2",
+    "bzip2",
     "cat",
     "chmod",
+    "chown",
     "clear",
     "cmp",
+    "comm",
     "cp",
     "cut",
     "date",
@@ -30,13 +50,21 @@ const APPLETS: &[&str] = &[
     "diff",
     "dirname",
     "dmesg",
+    "dos2unix",
     "du",
     "echo",
+    "egrep",
     "env",
+    "expand",
     "expr",
     "false",
+    "fdisk",
+    "fgrep",
     "find",
+    "flock",
+    "fold",
     "free",
+    "fuser",
     "grep",
     "gunzip",
     "gzip",
@@ -49,52 +77,83 @@ const APPLETS: &[&str] = &[
     "killall",
     "less",
     "ln",
+    "losetup",
     "ls",
     "lsmod",
     "md5sum",
     "mkdir",
+    "mkfifo",
     "mknod",
     "mktemp",
+    "modprobe",
+    "more",
     "mount",
     "mv",
     "nc",
+    "nl",
+    "nohup",
     "od",
+    "paste",
+    "pgrep",
+    "pidof",
     "ping",
+    "pkill",
     "printf",
     "ps",
     "pwd",
     "readlink",
+    "realpath",
     "reboot",
+    "renice",
+    "rev",
     "rm",
     "rmdir",
     "rmmod",
     "sed",
     "seq",
+    "setsid",
     "sh",
+    "sha1sum",
     "sha256sum",
+    "shuf",
     "sleep",
     "sort",
+    "split",
     "stat",
     "strings",
     "stty",
     "sync",
+    "tac",
     "tail",
     "tar",
     "tee",
     "test",
     "time",
+    "timeout",
     "top",
     "touch",
     "tr",
     "true",
+    "truncate",
+    "tty",
     "umount",
     "uname",
+    "unexpand",
     "uniq",
+    "unix2dos",
+    "unxz",
+    "unzip",
+    "uptime",
     "usleep",
     "vi",
+    "watch",
     "wc",
     "which",
+    "whoami",
     "xargs",
+    "xxd",
+    "xzcat",
+    "yes",
     "zcat",
 ];
 
@@ -194,6 +253,18 @@ impl Archive {
         );
     }
 
+    /// Adds recordings, by the names of their files.
+    pub fn voices(&mut self, recordings: &[(String, Vec<u8>)]) {
+        for (name, recording) in recordings {
+            self.file(&format!("voices/{name}"), 0o644, recording);
+        }
+    }
+
+    /// Adds a kernel module.
+    pub fn module(&mut self, name: &str, module: &[u8]) {
+        self.file(&format!("lib/modules/{name}"), 0o644, module);
+    }
+
     /// The finished archive.
     pub fn finish(mut self) -> Vec<u8> {
         self.write(
@@ -255,6 +326,9 @@ pub fn archive(init: &[u8], busybox: &[u8]) -> Archive {
     archive.character_device("dev/null", 0o666, 1, 3);
     archive.file("init", 0o755, init);
     archive.file(BUSYBOX, 0o755, busybox);
+    PROGRAMS
+        .iter()
+        .for_each(|program| archive.link(&format!("bin/{program}"), "/init"));
     APPLETS
         .iter()
         .for_each(|applet| archive.link(&format!("bin/{applet}"), "busybox"));
@@ -349,6 +423,9 @@ mod tests {
     #[case("init", 0o100_755, 1, (0, 0), "program")]
     #[case("bin/busybox", 0o100_755, 1, (0, 0), "box")]
     #[case("bin/ash", 0o120_777, 1, (0, 0), "busybox")]
+    #[case("bin/wz", 0o120_777, 1, (0, 0), "/init")]
+    #[case("bin/fw_printenv", 0o120_777, 1, (0, 0), "/init")]
+    #[case("bin/fw_setenv", 0o120_777, 1, (0, 0), "/init")]
     #[case("dev/console", 0o020_600, 1, (5, 1), "")]
     #[case("dev/null", 0o020_666, 1, (1, 3), "")]
     #[case("sdcard", 0o040_755, 2, (0, 0), "")]

@@ -1,4 +1,5 @@
-//! What `wz` does, as a library: making cards for cameras, and the formats that this takes.
+//! What `wz` does, as a library: making cards for cameras, and the formats
+//! and recordings that this takes.
 
 pub mod card;
 pub mod cardimage;
@@ -7,3 +8,5 @@ pub mod image;
 pub mod initramfs;
 pub mod package;
 pub mod payload;
+mod resample;
+pub mod voices;

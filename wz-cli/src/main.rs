@@ -1,9 +1,11 @@
 //! `wz`: the tool for the computer of the camera's owner.
 
+use std::error::Error;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use wz_cli::image::{self, ImageArgs, ImageError};
+use wz_cli::voices::{self, VoicesArgs};
 
 /// Cards for wz_flash-helper, the firmware tool for Ingenic cameras.
 #[derive(Debug, Parser)]
@@ -16,11 +18,15 @@ struct Wz {
 #[derive(Debug, Subcommand)]
 enum Command {
     Image(ImageArgs),
+    Voices(VoicesArgs),
 }
 
 fn main() -> ExitCode {
-    let Command::Image(args) = Wz::parse().command;
-    match make_image(&args) {
+    let done: Result<(), Box<dyn Error>> = match Wz::parse().command {
+        Command::Image(args) => make_image(&args).map_err(Into::into),
+        Command::Voices(args) => voices::make(&args).map_err(Into::into),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");

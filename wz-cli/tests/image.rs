@@ -129,6 +129,9 @@ fn the_folder_and_the_image_hold_the_same_bootable_card(
             "wz_flash-helper/restore/stock/README.txt",
             "wz_flash-helper/restore/thingino.conf",
             "wz_flash-helper/restore/thingino/README.txt",
+            "wz_flash-helper/scripts/extract_archive.sh",
+            "wz_flash-helper/scripts/setup_wifi.sh",
+            "wz_flash-helper/thingino.conf",
         ]
     );
     for file in files {

@@ -1,9 +1,9 @@
 //! What camera this is: rules from the profiles, evidence from flash.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read};
 
+use crate::config::{Name, shown};
 use crate::event::{CameraFacts, Problem};
 use crate::flash::{FileSystem, FileSystems, FlashError, ReadFlash};
 use crate::image::check::Content;
@@ -75,6 +75,8 @@ pub struct CameraPartition {
     pub name: String,
     /// Its place in flash.
     pub region: Region,
+    /// What is in it.
+    pub format: Format,
     /// What it is formatted as, if its files are the owner's and get packed.
     pub user_files: Option<FileSystem>,
     /// What has to be in there.
@@ -85,6 +87,13 @@ impl Camera {
     /// The firmware's name in paths.
     pub fn firmware_name(&self) -> &str {
         self.facts.firmware.as_deref().unwrap_or("unknown")
+    }
+
+    /// The partition of this name.
+    pub fn partition(&self, name: &str) -> Option<&CameraPartition> {
+        self.partitions
+            .iter()
+            .find(|partition| partition.name == name)
     }
 
     /// Why its boot partition may not be written, if it may not.
@@ -122,8 +131,10 @@ pub fn detect(
     manual: &Manual,
     flash: &mut dyn ReadFlash,
     file_systems: &mut dyn FileSystems,
+    ask: &mut Ask<'_>,
 ) -> Result<Detected, Problem> {
-    let mut evidence = FlashEvidence::new(soc.flash.boot_search_region(), flash, file_systems);
+    let boot_region = soc.flash.boot_search_region();
+    let mut evidence = FlashEvidence::new(boot_region, flash, file_systems, Some(ask));
     let mut remarks = Vec::new();
     let firmwares = catalogue.firmwares(&soc.name);
     let firmware = firmware(firmwares, soc, manual, &mut evidence, &mut remarks)?;
@@ -131,6 +142,7 @@ pub fn detect(
     let mut obstacles = not_supported(soc, chip);
     pending_upgrade(firmware, &mut evidence, &mut remarks, &mut obstacles)?;
     let (model, boot_rom) = model(firmware, layout, manual, &mut evidence, &mut remarks);
+    remarks.append(&mut evidence.remarks);
     let facts = CameraFacts {
         soc: soc.name.clone(),
         chip: chip.name.clone(),
@@ -150,6 +162,25 @@ pub fn detect(
         boot_rom,
     };
     Ok(Detected { camera, remarks })
+}
+
+/// The firmware that is in flash now, and its layout, as far as flash tells.
+///
+/// # Errors
+/// When flash cannot be read.
+pub fn installed<'a>(
+    catalogue: &'a Catalogue,
+    soc: &Soc,
+    flash: &mut dyn ReadFlash,
+    file_systems: &mut dyn FileSystems,
+) -> Result<Option<(&'a Firmware, Option<&'a Layout>)>, Problem> {
+    let boot_region = soc.flash.boot_search_region();
+    let mut evidence = FlashEvidence::new(boot_region, flash, file_systems, None);
+    let Some(firmware) = identify(catalogue.firmwares(&soc.name), &mut evidence)?.one() else {
+        return Ok(None);
+    };
+    let layout = firmware.layout_in(&mut evidence)?.one();
+    Ok(Some((firmware, layout)))
 }
 
 fn firmware<'a>(
@@ -289,18 +320,40 @@ fn partitions(layout: &Layout) -> Vec<CameraPartition> {
     let partition = |partition: &Partition| CameraPartition {
         name: partition.name.clone(),
         region: partition.region,
+        format: partition.format,
         user_files: file_system(partition.format).filter(|_| partition.user_data),
         content: partition.content(),
     };
     layout.partitions().iter().map(partition).collect()
 }
 
-fn file_system(format: Format) -> Option<FileSystem> {
+/// What the kernel can mount of it.
+pub fn file_system(format: Format) -> Option<FileSystem> {
     match format {
         Format::Raw | Format::Uimage | Format::Bundle => None,
         Format::Jffs2 => Some(FileSystem::Jffs2),
         Format::Squashfs => Some(FileSystem::Squashfs),
         Format::Vfat => Some(FileSystem::Vfat),
+    }
+}
+
+/// Asks a script of a profile, by its path below the folder of profiles, and returns what it printed.
+pub type Ask<'a> = dyn FnMut(&str) -> Result<String, Problem> + 'a;
+
+/// The word that a script has printed; none if it has printed nothing.
+///
+/// # Errors
+/// [`Problem::ProfileScriptAnswer`]
+fn word(script: &str, printed: &str) -> Result<Option<String>, Problem> {
+    let word = printed.trim();
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
+    match word {
+        "" => Ok(None),
+        _ if Name::new(word).is_some() && word.chars().all(fits) => Ok(Some(word.to_owned())),
+        _ => Err(Problem::ProfileScriptAnswer {
+            script: script.to_owned(),
+            answer: shown(word),
+        }),
     }
 }
 
@@ -310,6 +363,10 @@ struct FlashEvidence<'a> {
     boot: Option<Vec<u8>>,
     flash: &'a mut dyn ReadFlash,
     file_systems: &'a mut dyn FileSystems,
+    /// None where no script is asked.
+    ask: Option<&'a mut Ask<'a>>,
+    /// Scripts that gave no answer.
+    remarks: Vec<Problem>,
 }
 
 impl<'a> FlashEvidence<'a> {
@@ -317,12 +374,15 @@ impl<'a> FlashEvidence<'a> {
         boot_region: Region,
         flash: &'a mut dyn ReadFlash,
         file_systems: &'a mut dyn FileSystems,
+        ask: Option<&'a mut Ask<'a>>,
     ) -> Self {
         Self {
             boot_region,
             boot: None,
             flash,
             file_systems,
+            ask,
+            remarks: Vec::new(),
         }
     }
 }
@@ -336,6 +396,15 @@ fn read(flash: &mut dyn ReadFlash, region: Region) -> Result<Vec<u8>, Problem> {
 }
 
 impl Evidence for FlashEvidence<'_> {
+    fn answer(&mut self, script: &str) -> Option<String> {
+        let ask = self.ask.as_mut()?;
+        let answer = ask(script).and_then(|printed| word(script, &printed));
+        answer.unwrap_or_else(|problem| {
+            self.remarks.push(problem);
+            None
+        })
+    }
+
     fn boot(&mut self) -> Result<&[u8], Problem> {
         let bytes = match self.boot.take() {
             Some(bytes) => bytes,
@@ -359,10 +428,7 @@ impl Evidence for FlashEvidence<'_> {
         let Ok(environment) = Environment::parse(&bytes) else {
             return Ok(None);
         };
-        let pair = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-        Ok(Some(
-            environment.iter().map(pair).collect::<BTreeMap<_, _>>(),
-        ))
+        Ok(Some(environment.lossy().collect()))
     }
 
     fn file(&mut self, partition: &Partition, path: &str) -> Result<Option<Vec<u8>>, Problem> {
@@ -412,4 +478,26 @@ pub fn check_size(device: &FlashDevice, soc: &Soc) -> Result<(), Problem> {
         found: device.whole.size,
         expected,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::a_word("v3\n", Ok(Some("v3")))]
+    #[case::nothing("\n", Ok(None))]
+    #[case::two_words("v3 pan\n", Err("WZ-0852"))]
+    #[case::capitals("V3", Err("WZ-0852"))]
+    #[case::a_path("../v3", Err("WZ-0852"))]
+    fn a_script_answers_with_one_word_or_nothing(
+        #[case] printed: &str,
+        #[case] expected: Result<Option<&str>, &str>,
+    ) {
+        let answer = word("t31/a/model.sh", printed);
+        let answer = answer.map_err(|problem| problem.code().to_string());
+        let expected = expected.map(|word| word.map(str::to_owned));
+        assert_eq!(answer, expected.map_err(str::to_owned));
+    }
 }

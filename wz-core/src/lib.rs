@@ -17,6 +17,8 @@ pub mod config;
 
 pub mod card;
 
+pub mod script;
+
 pub mod flash;
 
 pub mod detect;
@@ -26,6 +28,8 @@ pub mod plan;
 pub mod journal;
 
 pub mod execute;
+
+pub mod fw_env;
 
 pub mod report;
 

@@ -19,6 +19,7 @@ use wz_core::execute::{BackupResult, backup};
 use wz_core::flash::{Fault, FileSystem, FileSystems, Geometry, SimNor};
 use wz_core::image::check::Content;
 use wz_core::plan::{BackupPlan, plan_backup, secondary_folder, survey};
+use wz_core::profile::Format;
 use wz_core::sim::Cut;
 use wz_core::units::{Offset, Region, Size};
 
@@ -82,6 +83,7 @@ fn partitions() -> Vec<CameraPartition> {
     let part = |name: &str, offset, size, user_files| CameraPartition {
         name: name.into(),
         region: Region::new(Offset::bytes(offset), Size::bytes(size)),
+        format: Format::Raw,
         user_files,
         content: Content::Anything,
     };

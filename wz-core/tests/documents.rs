@@ -8,7 +8,7 @@
 
 use std::fmt::Write;
 
-use wz_core::event::PROBLEMS;
+use wz_core::event::{PROBLEMS, SUBJECTS};
 use wz_core::profile::{Catalogue, SwitchAction};
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/codes.md");
@@ -19,8 +19,11 @@ fn document() -> String {
         "# Codes\n\n\
          What console, logs and `result.json` say, by code. `{...}` stands for the value at hand.\n\
          This file follows `wz-core/src/event/problem.rs`; `WZ_BLESS=1 cargo test -p wz-core --test documents`\n\
-         writes it anew.\n",
+         writes it anew.\n\n\
+         A run that did not do what it was asked for ends with a blink code: as many red (or yellow) blinks as the\n\
+         first two digits of the first code say that kept it from doing so.\n\n",
     );
+    text += &subject_table();
     for row in PROBLEMS {
         let explanation = row.explanation.trim();
         write!(
@@ -31,6 +34,27 @@ fn document() -> String {
         .expect("a string takes everything");
     }
     text
+}
+
+/// What the blinks are about.
+fn subject_table() -> String {
+    let mut table = String::from("| Blinks | Codes | What it is about |\n|---|---|---|\n");
+    for (subject, about) in SUBJECTS {
+        let blinks = subject.blinks();
+        writeln!(table, "| {blinks} | WZ-{blinks:02}.. | {about} |")
+            .expect("a string takes everything");
+    }
+    table
+}
+
+#[test]
+fn the_readme_explains_every_blink_code() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md"))
+        .expect("README.md");
+    for (subject, about) in SUBJECTS {
+        let row = format!("| {} | {about} |", subject.blinks());
+        assert!(text.contains(&row), "README.md needs: {row}");
+    }
 }
 
 #[test]
@@ -115,8 +139,37 @@ fn the_source_files_that_documents_name_exist() {
     assert!(checked > 5, "{checked}");
 }
 
+/// What costs most when it goes wrong: images (05) and writing flash (07).
+#[test]
+fn every_problem_with_images_and_with_writing_flash_is_met_by_a_whole_run() {
+    let root = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let folders = [
+        "wz-core/tests",
+        "wz-core/tests/rewriting",
+        "wz-testbed/tests",
+    ];
+    let files = folders.iter().flat_map(|folder| {
+        let entries = std::fs::read_dir(root.join(folder)).expect(folder);
+        entries.map(|entry| entry.expect(folder).path())
+    });
+    let tests: String = files
+        .filter(|file| file.extension().is_some_and(|extension| extension == "rs"))
+        .map(|file| std::fs::read_to_string(file).expect("a file of tests"))
+        .collect();
+    let codes = PROBLEMS.iter().map(|row| row.code.to_string());
+    let untested: Vec<String> = codes
+        .filter(|code| code.starts_with("WZ-05") || code.starts_with("WZ-07"))
+        .filter(|code| !tests.contains(&format!("\"{code}\"")))
+        .collect();
+    assert_eq!(untested, [""; 0]);
+}
+
 /// Where tests are, by the short name that the documents about proofs use.
-const TEST_FOLDERS: [(&str, &str); 2] = [("bed/", "wz-testbed/tests/"), ("core/", "wz-core/")];
+const TEST_FOLDERS: [(&str, &str); 3] = [
+    ("bed/", "wz-testbed/tests/"),
+    ("core/", "wz-core/"),
+    ("camera/", "wz-initramfs/src/"),
+];
 
 #[test]
 fn the_tests_that_documents_name_exist() {

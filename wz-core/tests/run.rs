@@ -14,11 +14,15 @@ use std::time::Duration;
 
 use rstest::rstest;
 use wz_core::card::{CardPath, SimCard, SimFault};
+use wz_core::config::Volume;
 use wz_core::detect::FlashDevice;
 use wz_core::event::{Event, Outcome, Problem, Reporter};
 use wz_core::flash::{FileSystem, FileSystems, Geometry, SimNor};
+use wz_core::profile::{Catalogue, Fittings};
 use wz_core::report::Record;
-use wz_core::run::{ChipEvidence, Ended, FlashUnit, Next, Surroundings, run};
+use wz_core::run::{
+    ChipEvidence, Ended, FlashUnit, Next, ScriptCall, Surroundings, Visit, early_fittings, run,
+};
 use wz_core::units::{Offset, Region, Size};
 
 const KERNEL: &str = "factory_t31_ZMC6tiIDQN";
@@ -52,6 +56,7 @@ impl FileSystems for Files {
 #[derive(Default)]
 struct Desk {
     shells_offered: u32,
+    fitted_out: Vec<(Fittings, Option<Volume>)>,
 }
 
 impl Surroundings for Desk {
@@ -65,8 +70,17 @@ impl Surroundings for Desk {
 
     fn keep_alive(&self) {}
 
-    fn before_operations(&mut self) {
+    fn before_operations(&mut self, _: &mut dyn FileSystems) -> Visit {
         self.shells_offered += 1;
+        Visit::Nobody
+    }
+
+    fn run_script(&mut self, script: &ScriptCall<'_>, _: &mut dyn Reporter) -> Result<(), Problem> {
+        panic!("no test asks for {}", script.name);
+    }
+
+    fn fit_out(&mut self, fittings: &Fittings, sound: Option<Volume>) {
+        self.fitted_out.push((fittings.clone(), sound));
     }
 }
 
@@ -83,6 +97,7 @@ struct Told {
     ended: Ended,
     events: Vec<Event>,
     result: serde_json::Value,
+    fitted_out: Vec<(Fittings, Option<Volume>)>,
 }
 
 impl Told {
@@ -158,6 +173,7 @@ impl Bench {
             ended,
             events,
             result,
+            fitted_out: desk.fitted_out,
         }
     }
 
@@ -212,6 +228,44 @@ fn a_backup_run_ends_in_success_with_the_kernel_put_away_and_flash_read_about_on
         ),
         (0, 0)
     );
+}
+
+/// The pins of the Pan v2's LEDs mean other colours and levels on a v3, and some of its other pins
+/// switch the card's power there.
+#[rstest]
+#[case::v3("PRODUCT_MODEL=WYZE_CAKP2JFUS\n", Some("v3"))]
+#[case::pan_v2("PRODUCT_MODEL=HL_PAN2\n", Some("pan_v2"))]
+#[case::unknown("PRODUCT_MODEL=?\n", None)]
+fn what_may_be_driven_follows_from_the_model_that_was_found(
+    #[case] product: &str,
+    #[case] model: Option<&str>,
+) {
+    let mut bench = bench(&format!("{BACKUP}enable_audio=yes\naudio_volume=70\n"));
+    bench.files = Files::with(product);
+    let told = bench.run();
+    let catalogue = Catalogue::builtin();
+    let fittings = catalogue.soc("t31").expect("a profile").fittings(model);
+    let [(fitted, Some(volume))] = &told.fitted_out[..] else {
+        panic!("{:?}", told.fitted_out);
+    };
+    assert_eq!((fitted, volume.percent()), (&fittings, 70));
+    let is_remarked = told.codes("remarks").contains(&"WZ-0881".to_owned());
+    assert_eq!(is_remarked, model.is_none(), "a v3 has a speaker");
+    assert_eq!(told.ended.outcome, Outcome::Success);
+}
+
+#[rstest]
+#[case::by_name(ChipEvidence::Named("t31x".into()), 2)]
+#[case::unknown(ChipEvidence::Named("t99".into()), 0)]
+#[case::unreadable(ChipEvidence::Registers(|_| None), 0)]
+fn before_the_card_is_there_the_chip_alone_tells_what_may_be_driven(
+    #[case] chip: ChipEvidence,
+    #[case] lamps: usize,
+) {
+    let fittings = early_fittings(&chip);
+    assert_eq!(fittings.lamps.pins().len(), lamps);
+    assert_eq!(fittings.power, []);
+    assert_eq!(fittings.audio, None);
 }
 
 #[test]

@@ -6,34 +6,47 @@ use std::time::Duration;
 
 use wz_core::card::DirCard;
 use wz_core::event::{Event, Outcome, Problem, Reporter};
-use wz_core::run::after_death;
+use wz_core::run::{after_death, early_fittings};
 
 use crate::console::Console;
 use crate::logs::Earlier;
 use crate::reporters::{Reporters, since_power_on};
+use crate::root::Root;
 use crate::sdcard::{CARD_WAIT, MOUNT_POINT, Slot};
+use crate::signals::Players;
 use crate::uncached::LinuxPlatform;
 use crate::watchdog::Watchdog;
-use crate::{kernel_log, panics, results, sdcard};
+use crate::{kernel_log, panics, results, sdcard, soc};
 
 /// `how` is how the work ended; the console knows it.
 pub fn run(how: String) {
     let problem = problem(how, fs::read_to_string(panics::MESSAGE_FILE).ok());
     let watchdog = Watchdog::start();
     let mut console = Console::open();
-    let slot = Slot::new();
+    let root = Root::of_the_camera();
+    let slot = Slot::of(&root);
+    let players = Players::start(Path::new("/"));
+    players.fit_out(&early_fittings(&soc::evidence(&root)), None);
+    let mut reporters = Reporters::without_console(&watchdog, &players);
     let mut pass_time = || {
         console.pause(Duration::from_millis(100));
         watchdog.feed();
     };
     match make_sure_it_is_mounted(&slot, &mut pass_time) {
-        Ok(()) if tell(problem, &watchdog) => {}
-        Ok(()) | Err(_) => slot.wait_until_empty(&mut pass_time),
+        Ok(()) if tell(problem, &mut reporters) => {
+            while !reporters.signals().are_understood() {
+                pass_time();
+            }
+        }
+        Ok(()) | Err(_) => {
+            reporters.signals().wait_for_card_out();
+            slot.wait_until_empty(&mut pass_time);
+        }
     }
 }
 
 fn make_sure_it_is_mounted(slot: &Slot, pass_time: &mut dyn FnMut()) -> Result<(), Problem> {
-    if sdcard::is_mounted() {
+    if sdcard::is_mounted(&Root::of_the_camera()) {
         return Ok(());
     }
     let deadline = since_power_on() + CARD_WAIT;
@@ -45,9 +58,8 @@ fn make_sure_it_is_mounted(slot: &Slot, pass_time: &mut dyn FnMut()) -> Result<(
 }
 
 /// Tells the logs and `result.json`; whether the camera boots its own firmware next.
-fn tell(problem: Problem, watchdog: &Watchdog) -> bool {
-    let mut card = DirCard::new(MOUNT_POINT, LinuxPlatform::camera());
-    let mut reporters = Reporters::without_console(watchdog);
+fn tell(problem: Problem, reporters: &mut Reporters<'_>) -> bool {
+    let mut card = DirCard::new(MOUNT_POINT, LinuxPlatform::of(&Root::of_the_camera()));
     // A card that takes no logs may still take the kernel's new name.
     reporters.open_logs(Path::new(MOUNT_POINT), Earlier::Keep);
     reporters.report(&Event::Started {
@@ -55,7 +67,7 @@ fn tell(problem: Problem, watchdog: &Watchdog) -> bool {
     });
     reporters.report(&Event::Failed(problem));
     reporters.report(&Event::Note(kernel_log::read()));
-    let put_away = after_death(&mut card, &mut reporters);
+    let put_away = after_death(&mut card, reporters);
     if let Err(problem) = &put_away {
         reporters.report(&Event::Failed(problem.clone()));
     }
@@ -63,7 +75,7 @@ fn tell(problem: Problem, watchdog: &Watchdog) -> bool {
         outcome: Outcome::Failed,
         peak_memory: None,
     });
-    results::store(&mut card, &mut reporters);
+    results::store(&mut card, reporters);
     reporters.close_logs();
     put_away.is_ok()
 }

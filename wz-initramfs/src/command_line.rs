@@ -4,14 +4,20 @@
 //! wz.chip=<name>            which chip to be: there are no registers that tell
 //! wz.panic=work|supervisor  panic there, to show that even this ends well
 //! wz.watchdog=<seconds>     how long the watchdog waits for a sign of life
+//! wz.lights=unwatched       do not wait until somebody has counted the blinks
 //! ```
 
-use std::fs;
+use crate::root::Root;
 
 /// What follows `word=`; the last one wins, as with the kernel's own words: the boot loader's come
 /// behind the built-in ones.
 pub fn value(word: &str) -> Option<String> {
-    find(&fs::read_to_string("/proc/cmdline").ok()?, word)
+    value_in(&Root::of_the_camera(), word)
+}
+
+/// The same on the command line that `root` shows.
+pub fn value_in(root: &Root, word: &str) -> Option<String> {
+    find(&root.proc("cmdline"), word)
 }
 
 fn find(command_line: &str, word: &str) -> Option<String> {

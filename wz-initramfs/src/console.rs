@@ -45,8 +45,16 @@ pub fn silence_kernel() {
 #[derive(Debug)]
 pub struct Console {
     opened: Instant,
+    window: Window,
     cooked: Option<Termios>,
     heard: Heard,
+}
+
+/// Whether it is still waited for a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Window {
+    Open,
+    Closed,
 }
 
 /// What has come in. A line that nobody is connected to picks up breaks, zeros and now and then what
@@ -56,7 +64,7 @@ enum Heard {
     Nothing,
     Keys,
     Noise,
-    /// Nobody can press a key, or the question is answered.
+    /// Nobody can press a key, or it is noise.
     Over,
 }
 
@@ -85,6 +93,7 @@ impl Console {
         }
         Self {
             opened: Instant::now(),
+            window: Window::Open,
             cooked,
             heard: Heard::Nothing,
         }
@@ -101,18 +110,25 @@ impl Console {
             thread::sleep(time);
             return;
         }
-        let stdin = io::stdin();
         let milliseconds = u16::try_from(time.as_millis()).unwrap_or(u16::MAX);
+        self.take_waiting(PollTimeout::from(milliseconds));
+    }
+
+    /// Takes note of what comes in within `time`; whether anything did.
+    fn take_waiting(&mut self, time: PollTimeout) -> bool {
+        let stdin = io::stdin();
         let mut fds = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
-        if matches!(poll(&mut fds, PollTimeout::from(milliseconds)), Ok(1..)) {
+        let has_come = matches!(poll(&mut fds, time), Ok(1..));
+        if has_come {
             self.heard = listen(self.heard, &mut stdin.lock());
         }
+        has_come
     }
 
     /// Waits for what is left of the window, also after a key: noise may follow. Whether keys were
-    /// pressed in it and nothing else came in. Answers "no" from the second call on.
+    /// pressed since the last call and nothing else ever came in.
     pub fn key_was_pressed(&mut self, watchdog: &Watchdog) -> bool {
-        while self.heard.is_open() {
+        while self.window == Window::Open && self.heard.is_open() {
             let left = WINDOW.saturating_sub(self.open_for());
             watchdog.feed();
             self.pause(left.min(Duration::from_secs(1)));
@@ -120,11 +136,25 @@ impl Console {
                 break;
             }
         }
-        let heard = std::mem::replace(&mut self.heard, Heard::Over);
-        if heard == Heard::Noise {
-            print("There is noise on the serial line: no key opens a shell.");
+        self.window = Window::Closed;
+        self.take_all();
+        match self.heard {
+            Heard::Nothing | Heard::Over => false,
+            Heard::Keys => {
+                self.heard = Heard::Nothing;
+                true
+            }
+            Heard::Noise => {
+                self.heard = Heard::Over;
+                print("There is noise on the serial line: no key opens a shell.");
+                false
+            }
         }
-        heard == Heard::Keys
+    }
+
+    /// Takes note of all that has come in and was not looked at yet.
+    fn take_all(&mut self) {
+        while self.heard.is_open() && self.take_waiting(PollTimeout::ZERO) {}
     }
 
     /// Opens a shell and returns when it is left.

@@ -10,6 +10,27 @@ const DEVICE: &str = "/dev/kmsg";
 const LONGEST_RECORD: usize = 8 * 1024;
 const LIMIT: usize = 48 * 1024;
 
+/// What a line about flash or card has in it; drivers differ, so it is rather too much than too little.
+const SUBJECTS: &[&str] = &[
+    "mtd", "sfc", "flash", "jedec", "id code", "jffs2", "squashfs", "mmc", "sdhci", "sd card",
+];
+
+/// The same, where it is a word of its own.
+const WORDS: &[&str] = &["nor", "fat", "spi"];
+
+/// The messages about flash and card so far: the chip's JEDEC id, the card's name, what failed.
+pub fn about_flash_and_card() -> String {
+    let lines = read();
+    let chosen = lines.lines().filter(|line| is_about_flash_or_card(line));
+    chosen.flat_map(|line| [line, "\n"]).collect()
+}
+
+fn is_about_flash_or_card(line: &str) -> bool {
+    let line = line.to_ascii_lowercase();
+    let mut words = line.split(|c: char| !c.is_ascii_alphabetic());
+    words.any(|word| WORDS.contains(&word)) || SUBJECTS.iter().any(|subject| line.contains(subject))
+}
+
 /// The first messages since power-on, a line each, as many as are useful.
 pub fn read() -> String {
     let log = OpenOptions::new()
@@ -48,6 +69,27 @@ fn message(record: &[u8]) -> Option<String> {
 mod tests {
     use super::*;
     use rstest::rstest;
+
+    #[rstest]
+    #[case(
+        "kernel [    5.140] the id code = 207018, the flash name is XM25QH128B",
+        true
+    )]
+    #[case(
+        "kernel [    1.213] mmc0: new high speed SDHC card at address aaaa",
+        true
+    )]
+    #[case("kernel [    1.300]  mmcblk0: p1", true)]
+    #[case(
+        "kernel [    1.400] FAT-fs (mmcblk0p1): Volume was not properly unmounted.",
+        true
+    )]
+    #[case("kernel [    0.100] SPI NOR: unknown", true)]
+    #[case("kernel [    0.100] Memory: 61000K, normal zone, fatal if lost", false)]
+    #[case("kernel [    0.100] NET: Registered protocol family 1", false)]
+    fn lines_about_flash_and_card_are_chosen(#[case] line: &str, #[case] chosen: bool) {
+        assert_eq!(is_about_flash_or_card(line), chosen);
+    }
 
     #[rstest]
     #[case(

@@ -37,6 +37,9 @@ pub enum Earlier {
 trait Store: Debug + Send {
     /// Makes `text` the end of the file, from `at` on, and hands it to the card.
     fn store(&mut self, at: u64, text: &[u8]) -> io::Result<()>;
+
+    /// How long it is.
+    fn length(&self) -> io::Result<u64>;
 }
 
 impl Store for File {
@@ -47,6 +50,10 @@ impl Store for File {
         }
         self.write_all_at(text, at)?;
         self.sync_data()
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
     }
 }
 
@@ -86,6 +93,15 @@ impl Log {
             true => state.write_pending(),
             false => Ok(()),
         })
+    }
+
+    /// Others have written behind what this one has: the next lines come behind theirs.
+    pub fn catch_up(&self) {
+        self.with(|state| {
+            if let Some(length) = state.file.as_ref().and_then(|file| file.length().ok()) {
+                state.stored = state.stored.max(length);
+            }
+        });
     }
 
     /// Closes the file, so that the card can be unmounted.
@@ -226,6 +242,24 @@ mod tests {
     }
 
     #[test]
+    fn what_another_program_adds_stays_between_what_was_said_before_and_after() {
+        let card = tempfile::tempdir().unwrap();
+        let path = card.path().join("log");
+        let log = Log::default();
+        log.open(&path, Earlier::Replace).unwrap();
+        assert!(say(&log, "before"));
+        let other = Log::default();
+        other.open(&path, Earlier::Keep).unwrap();
+        assert!(say(&other, "meanwhile"));
+        log.catch_up();
+        assert!(say(&log, "after"));
+        assert_eq!(
+            fs::read_to_string(&path).unwrap(),
+            "before\nmeanwhile\nafter\n"
+        );
+    }
+
+    #[test]
     fn of_what_is_kept_without_a_card_the_oldest_lines_are_dropped_and_counted() {
         let card = tempfile::tempdir().unwrap();
         let path = card.path().join("log");
@@ -285,6 +319,10 @@ mod tests {
                 true => Err(io::ErrorKind::Other.into()),
                 false => Ok(()),
             }
+        }
+
+        fn length(&self) -> io::Result<u64> {
+            Ok(self.0.lock().unwrap().content.len() as u64)
         }
     }
 

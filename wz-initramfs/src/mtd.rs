@@ -11,11 +11,12 @@ use wz_core::event::Problem;
 use wz_core::flash::{Flash, FlashError, FlashOperation, Geometry, ReadFlash};
 use wz_core::units::{Offset, Region, Size};
 
+use crate::root::Root;
 use crate::sys;
 
 /// What one program command takes. All NOR chips on these cameras have 256-byte pages; any range of
 /// bytes can be programmed all the same.
-const PAGE: Size = Size::bytes(256);
+pub const PAGE: Size = Size::bytes(256);
 
 /// What the camera's driver transfers at once, and what is asked of it at once: when one of several
 /// transfers fails, it tells nothing and gives stale bytes. (`jz_spi_norflash_read` in
@@ -38,8 +39,8 @@ pub struct MtdDevice {
 
 impl MtdDevice {
     /// Its character device.
-    pub fn path(&self) -> PathBuf {
-        PathBuf::from(format!("/dev/mtd{}", self.number))
+    pub fn path(&self, root: &Root) -> PathBuf {
+        root.device(&format!("mtd{}", self.number))
     }
 
     fn description(&self) -> String {
@@ -120,8 +121,8 @@ impl MtdChip {
     ///
     /// # Errors
     /// [`Problem::FlashUnusable`] when it does not open, or is not what sysfs says it is.
-    pub fn open(device: &MtdDevice) -> Result<Self, Problem> {
-        let path = device.path();
+    pub fn open(root: &Root, device: &MtdDevice) -> Result<Self, Problem> {
+        let path = device.path(root);
         let unusable = |reason: String| Problem::FlashUnusable {
             device: path.display().to_string(),
             reason,
@@ -276,7 +277,7 @@ pub mod tests {
     ) {
         let devices = devices(tree(found).path());
         let chip = find_chip(&devices).unwrap();
-        assert_eq!(chip.path(), Path::new(&format!("/dev/mtd{number}")));
+        assert_eq!(chip.number, number);
     }
 
     #[rstest]

@@ -1,19 +1,15 @@
 //! `result.json` on the card.
 
-use std::fs;
-use std::path::Path;
-
 use wz_core::card::{Card, CardError, CardPath, write_small};
 use wz_core::event::{Event, Problem, Reporter};
 use wz_core::report::Record;
 
 use crate::reporters::Reporters;
-use crate::sdcard::MOUNT_POINT;
 
 /// Replaces the result of an earlier run by "unfinished": that is what it stays if power goes.
 pub fn start(card: &mut dyn Card, reporters: &Reporters<'_>) {
     if write(card, reporters.record()).is_err() {
-        let _ = fs::remove_file(Path::new(MOUNT_POINT).join(CardPath::result().as_str()));
+        let _ = card.remove_file(&CardPath::result());
     }
 }
 

@@ -11,6 +11,7 @@ use nix::sys::statvfs::{FsFlags, statvfs};
 use wz_core::event::Problem;
 
 use crate::boot_sector::{self, CardStart, Sector};
+use crate::root::Root;
 use crate::sys;
 use crate::uncached::{AlignedBuffer, open_direct};
 
@@ -26,8 +27,7 @@ const PARTITION: &str = "mmcblk0p1";
 /// The slot, as sysfs and `/dev` show it.
 #[derive(Debug)]
 pub struct Slot {
-    sysfs: PathBuf,
-    devices: PathBuf,
+    root: Root,
 }
 
 /// Something on the card that can be mounted.
@@ -40,16 +40,9 @@ pub enum Volume {
 }
 
 impl Slot {
-    /// The camera's.
-    pub fn new() -> Self {
-        Self::at("/sys", "/dev")
-    }
-
-    fn at(sysfs: impl Into<PathBuf>, devices: impl Into<PathBuf>) -> Self {
-        Self {
-            sysfs: sysfs.into(),
-            devices: devices.into(),
-        }
+    /// The one that `root` shows.
+    pub fn of(root: &Root) -> Self {
+        Self { root: root.clone() }
     }
 
     /// Waits for the card as long as `may_wait` says so, which also lets some time pass.
@@ -74,11 +67,11 @@ impl Slot {
 
     /// What is there now; `None` if that may still change by itself.
     fn look(&self) -> Result<Option<Volume>, Problem> {
-        let partition = self.devices.join(PARTITION);
+        let partition = self.root.device(PARTITION);
         if self.shows(PARTITION) && partition.exists() {
             return Ok(Some(Volume::Partition(partition)));
         }
-        let card = self.devices.join(CARD);
+        let card = self.root.device(CARD);
         if !self.shows(CARD) || !card.exists() {
             return Ok(None);
         }
@@ -95,18 +88,22 @@ impl Slot {
 
     fn what_is_missing(&self, seconds: u64) -> Problem {
         match self.shows(CARD) {
-            true => without_partition(&self.devices.join(CARD)),
+            true => without_partition(&self.root.device(CARD)),
             false => Problem::CardMissing { seconds },
         }
     }
 
+    fn sysfs(&self, device: &str) -> PathBuf {
+        self.root.sysfs().join("class/block").join(device)
+    }
+
     fn shows(&self, device: &str) -> bool {
-        self.sysfs.join("class/block").join(device).exists()
+        self.sysfs(device).exists()
     }
 
     fn is_write_protected(&self) -> bool {
         let says_so = |device| {
-            let file = self.sysfs.join("class/block").join(device).join("ro");
+            let file = self.sysfs(device).join("ro");
             fs::read_to_string(file).is_ok_and(|text| text.trim() == "1")
         };
         says_so(CARD) || says_so(PARTITION)
@@ -115,14 +112,14 @@ impl Slot {
     /// Whether the card gives its first sector. One that was just pulled out does not, though the
     /// kernel may still show it.
     pub fn answers(&self) -> bool {
-        self.shows(CARD) && first_sector(&self.devices.join(CARD)).is_ok()
+        self.shows(CARD) && first_sector(&self.root.device(CARD)).is_ok()
     }
 
     /// Makes the kernel forget what it holds of the card. A kernel that does not has read it anew
     /// already, or has no card.
     pub fn forget(&self) {
         for device in [CARD, PARTITION] {
-            if let Ok(device) = fs::File::open(self.devices.join(device)) {
+            if let Ok(device) = fs::File::open(self.root.device(device)) {
                 let _ = sys::flush_buffers(&device);
             }
         }
@@ -132,7 +129,7 @@ impl Slot {
     /// itself that it was taken out.
     pub fn is_empty(&self) -> bool {
         !self.shows(CARD)
-            || matches!(first_sector(&self.devices.join(CARD)), Err(error) if is_gone(&error))
+            || matches!(first_sector(&self.root.device(CARD)), Err(error) if is_gone(&error))
     }
 
     /// Waits until the card is taken out; `pass_time` lets some time pass.
@@ -154,15 +151,16 @@ impl Slot {
         if self.is_write_protected() {
             return Err(read_only());
         }
-        match mount_fat(device) {
+        let folder = self.root.join(MOUNT_POINT);
+        match mount_fat(device, &folder) {
             Ok(()) => {}
             Err(Errno::EROFS | Errno::EACCES) => return Err(read_only()),
             Err(errno) => return Err(why_not_mounted(device, errno)),
         }
         // A damaged file system may have been mounted read-only without an error.
-        let flags = statvfs(MOUNT_POINT).map(|status| status.flags());
+        let flags = statvfs(&folder).map(|status| status.flags());
         if flags.is_ok_and(|flags| flags.contains(FsFlags::ST_RDONLY)) {
-            let _ = umount2(MOUNT_POINT, MntFlags::empty());
+            let _ = umount2(&folder, MntFlags::empty());
             return Err(read_only());
         }
         Ok(())
@@ -170,26 +168,19 @@ impl Slot {
 }
 
 /// Whether a card is mounted at [`MOUNT_POINT`].
-pub fn is_mounted() -> bool {
-    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-    mounts
+pub fn is_mounted(root: &Root) -> bool {
+    root.proc("self/mounts")
         .lines()
         .any(|line| line.split(' ').nth(1) == Some(MOUNT_POINT))
 }
 
-fn mount_fat(device: &Path) -> Result<(), Errno> {
-    fs::create_dir_all(MOUNT_POINT).map_err(|error| errno_of(&error))?;
+fn mount_fat(device: &Path, folder: &Path) -> Result<(), Errno> {
+    fs::create_dir_all(folder).map_err(|error| errno_of(&error))?;
     let flags = MsFlags::MS_NOATIME | MsFlags::MS_NODEV | MsFlags::MS_NOSUID;
     // Without `flush`: that costs 100 ms each time a file is closed, and all that counts is synced
     // explicitly.
     let options = "errors=remount-ro";
-    mount(
-        Some(device),
-        MOUNT_POINT,
-        Some("vfat"),
-        flags,
-        Some(options),
-    )
+    mount(Some(device), folder, Some("vfat"), flags, Some(options))
 }
 
 fn errno_of(error: &io::Error) -> Errno {
@@ -263,7 +254,7 @@ mod tests {
     impl Trees {
         fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
-            let slot = Slot::at(folder.path().join("sys"), folder.path().join("dev"));
+            let slot = Slot::of(&Root::at(folder.path()));
             fs::create_dir(folder.path().join("dev")).unwrap();
             Self { folder, slot }
         }

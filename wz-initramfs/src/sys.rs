@@ -8,7 +8,9 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::ptr;
 
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
+use nix::libc;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use wz_core::units::{Region, Size};
 
@@ -89,6 +91,9 @@ const PAGE_LENGTH: NonZeroUsize = NonZeroUsize::MIN.saturating_add(PAGE as usize
 const NAME_LENGTH: usize = 64;
 const BLKPG_ADD_PARTITION: i32 = 1;
 const BLKPG_DEL_PARTITION: i32 = 2;
+/// `linux/soundcard.h`.
+const AFMT_S16_LE: i32 = 0x10;
+const MONO: i32 = 1;
 
 // The macros know that MIPS numbers its ioctls differently.
 mod ioctl {
@@ -100,6 +105,10 @@ mod ioctl {
     nix::ioctl_write_ptr_bad!(blkpg, nix::request_code_none!(0x12, 105), BlkpgArgument);
     nix::ioctl_none!(flush_buffers, 0x12, 97);
     nix::ioctl_readwrite!(watchdog_set_timeout, b'W', 6, i32);
+    nix::ioctl_none!(sound_sync, b'P', 1);
+    nix::ioctl_readwrite!(sound_rate, b'P', 2, i32);
+    nix::ioctl_readwrite!(sound_format, b'P', 5, i32);
+    nix::ioctl_readwrite!(sound_channels, b'P', 6, i32);
 }
 
 /// Size and kind of an MTD character device.
@@ -205,6 +214,48 @@ pub fn set_watchdog_timeout(watchdog: &File, seconds: i32) -> io::Result<i32> {
     Ok(seconds)
 }
 
+/// When this thread is served, and what it starts from now on, as `nice` counts: -20 first, 19 last.
+///
+/// # Errors
+/// When this is not allowed.
+pub fn set_priority(nice: i32) -> io::Result<()> {
+    // SAFETY: the call takes and returns numbers.
+    let result = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) };
+    Ok(Errno::result(result).map(drop)?)
+}
+
+/// Tells an OSS sound device (`linux/soundcard.h`) that it gets samples of 16 bits, little-endian, mono,
+/// and about `rate` of them a second; returns which rate it made of that.
+///
+/// # Errors
+/// When it is no sound device, or does not take such samples.
+pub fn set_sound_format(device: &File, rate: u32) -> io::Result<u32> {
+    let device = device.as_raw_fd();
+    let unfit = || io::Error::from(io::ErrorKind::Unsupported);
+    let (mut format, mut channels) = (AFMT_S16_LE, MONO);
+    let mut rate = i32::try_from(rate).map_err(|_| unfit())?;
+    // SAFETY: each of these calls reads and writes one int, which outlives the call.
+    unsafe {
+        ioctl::sound_format(device, &mut format)?;
+        ioctl::sound_channels(device, &mut channels)?;
+        ioctl::sound_rate(device, &mut rate)?;
+    }
+    match (format, channels) {
+        (AFMT_S16_LE, MONO) => u32::try_from(rate).map_err(|_| unfit()),
+        _ => Err(unfit()),
+    }
+}
+
+/// Waits until a sound device has played what it was given.
+///
+/// # Errors
+/// When it is no sound device.
+pub fn play_out(device: &File) -> io::Result<()> {
+    // SAFETY: the call takes no argument but the open file.
+    unsafe { ioctl::sound_sync(device.as_raw_fd()) }?;
+    Ok(())
+}
+
 /// Reads the 32-bit hardware register at a physical address.
 ///
 /// # Errors
@@ -266,5 +317,6 @@ mod tests {
         assert!(erase(&file, stretch).is_err());
         assert!(unlock(&file, stretch).is_err());
         assert!(remove_partition(&file, 0).is_err());
+        assert!(set_sound_format(&file, 8000).is_err());
     }
 }

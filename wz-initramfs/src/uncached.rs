@@ -12,6 +12,7 @@ use nix::unistd::syncfs;
 use wz_core::card::{Platform, SECTOR, Space};
 use wz_core::units::Size;
 
+use crate::root::Root;
 use crate::sdcard::Slot;
 
 /// The kernel wants buffers for `O_DIRECT` at multiples of the device's block; pages always do.
@@ -19,30 +20,27 @@ const ALIGNMENT: usize = 4096;
 const CHUNK: usize = 64 * 1024;
 
 /// Linux, for a card that is mounted.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct LinuxPlatform {
-    /// Writing `3` to it makes the kernel forget what it knows of all cards: also the tables of
-    /// the file system, which `O_DIRECT` alone would take from memory.
-    drop_caches: &'static str,
+    root: Root,
 }
 
 impl LinuxPlatform {
-    /// The camera's.
-    pub fn camera() -> Self {
-        Self {
-            drop_caches: "/proc/sys/vm/drop_caches",
-        }
+    /// The one that `root` shows.
+    pub fn of(root: &Root) -> Self {
+        Self { root: root.clone() }
     }
 
-    /// A kernel without this has only `O_DIRECT`.
-    fn forget(self) {
-        let _ = fs::write(self.drop_caches, "3");
+    /// Makes the kernel forget what it knows of all cards: also the tables of the file system, which
+    /// `O_DIRECT` alone would take from memory. A kernel that cannot do this has only that.
+    fn forget(&self) {
+        let _ = fs::write(self.root.join("/proc/sys/vm/drop_caches"), "3");
     }
 }
 
 impl Platform for LinuxPlatform {
     fn is_present(&self, _: &Path) -> bool {
-        Slot::new().answers()
+        Slot::of(&self.root).answers()
     }
 
     // These numbers have 32 or 64 bits, by platform.
@@ -70,7 +68,7 @@ impl Platform for LinuxPlatform {
     fn sync(&self, path: &Path) -> io::Result<()> {
         syncfs(File::open(path)?)?;
         self.forget();
-        Slot::new().forget();
+        Slot::of(&self.root).forget();
         Ok(())
     }
 }
@@ -233,9 +231,9 @@ mod tests {
     use rstest::rstest;
 
     /// The caches of the computer that runs the tests are left alone.
-    const PLATFORM: LinuxPlatform = LinuxPlatform {
-        drop_caches: "/dev/null",
-    };
+    fn platform() -> LinuxPlatform {
+        LinuxPlatform::of(&Root::at("/nowhere"))
+    }
 
     #[rstest]
     #[case(0)]
@@ -250,7 +248,7 @@ mod tests {
         let content: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
         fs::write(&path, &content).unwrap();
         let mut read = Vec::new();
-        let mut reader = PLATFORM.open_uncached(&path).unwrap();
+        let mut reader = platform().open_uncached(&path).unwrap();
         reader.read_to_end(&mut read).unwrap();
         assert!(read == content);
     }
@@ -277,7 +275,7 @@ mod tests {
     fn a_file_that_is_not_there_is_not_made() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
-        assert!(PLATFORM.write_sector(&path, 0, &[8; SECTOR]).is_err());
+        assert!(platform().write_sector(&path, 0, &[8; SECTOR]).is_err());
         assert!(!path.exists());
     }
 
@@ -299,7 +297,7 @@ mod tests {
 
     #[test]
     fn there_is_room_on_the_file_system_of_the_tests() {
-        let space = PLATFORM.space(Path::new("/")).unwrap();
+        let space = platform().space(Path::new("/")).unwrap();
         assert!(space.cluster > Size::ZERO);
     }
 }

@@ -44,8 +44,7 @@ impl Watchdog {
         Self(RefCell::new(running))
     }
 
-    /// None, for tests.
-    #[cfg(test)]
+    /// None: another program has it, or it is a test.
     pub fn none() -> Self {
         Self(RefCell::new(None))
     }

@@ -4,19 +4,26 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use wz_core::card::DirCard;
+use wz_core::card::{CardPath, DirCard};
+use wz_core::config::Volume;
 use wz_core::event::{Event, Outcome, Phase, Problem, Reporter};
-use wz_core::run::{Ended, Next, Surroundings};
+use wz_core::flash::FileSystems;
+use wz_core::profile::Fittings;
+use wz_core::run::{ChipEvidence, Ended, Next, ScriptCall, Surroundings, Visit, early_fittings};
 use wz_core::units::Size;
 
 use crate::console::Console;
+use crate::descendants::Oversight;
 use crate::flash::Flash;
+use crate::lock::Lock;
 use crate::logs::Earlier;
-use crate::reporters::{Reporters, since_power_on};
-use crate::sdcard::{CARD_WAIT, MOUNT_POINT, Slot, Volume};
+use crate::reporters::{Reporters, SharedLogs, since_power_on};
+use crate::root::Root;
+use crate::sdcard::{self, CARD_WAIT, MOUNT_POINT, Slot};
+use crate::signals::Players;
 use crate::uncached::LinuxPlatform;
 use crate::watchdog::Watchdog;
-use crate::{command_line, console, kernel_log, memory, panics, results, soc};
+use crate::{command_line, console, kernel_log, login, memory, panics, results, scripts, soc};
 
 /// How often it is looked for.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -25,13 +32,21 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 pub fn run() {
     panics::leave_message_on_panic();
     let began = since_power_on();
+    let root = Root::of_the_camera();
     let watchdog = Watchdog::start();
+    let players = Players::start(Path::new("/"));
+    let chip = soc::evidence(&root);
+    players.fit_out(&early_fittings(&chip), None);
+    let mut reporters = Reporters::new(&watchdog, &players);
     let mut desk = Desk {
         console: Console::open(),
         watchdog: &watchdog,
+        lock: Lock::take(&root).ok(),
+        logs: reporters.shared_logs(),
+        players: &players,
+        root,
     };
-    let mut reporters = Reporters::new(&watchdog);
-    let slot = Slot::new();
+    let slot = Slot::of(&desk.root);
 
     reporters.report(&Event::Started {
         version: env!("CARGO_PKG_VERSION"),
@@ -39,14 +54,15 @@ pub fn run() {
     reporters.report(&Event::Note(surroundings_note(&watchdog)));
     end_phase(Phase::Kernel, Duration::ZERO, &mut reporters);
     let ended = match mounted_card(&slot, &mut desk) {
-        Ok(volume) => run_with_card(volume, began, &mut desk, &mut reporters),
+        Ok(volume) => run_with_card(volume, &chip, began, &mut desk, &mut reporters),
         Err(problem) => end_without_card(problem, &mut reporters),
     };
     reporters.close_logs();
     desk.open_shell_if_asked();
     match ended.next {
-        Next::Restart => {}
+        Next::Restart => desk.let_it_be_understood(&mut reporters),
         Next::WaitForCardOut => {
+            reporters.signals().wait_for_card_out();
             console::print("Waiting until the card is taken out.");
             slot.wait_until_empty(&mut || desk.pass_time());
         }
@@ -54,7 +70,7 @@ pub fn run() {
     }
 }
 
-/// For bug reports.
+/// For bug reports: versions.
 fn surroundings_note(watchdog: &Watchdog) -> String {
     let kernel = fs::read_to_string("/proc/version").unwrap_or_default();
     let watchdog = if watchdog.is_running() {
@@ -70,7 +86,7 @@ fn end_phase(phase: Phase, began: Duration, reporters: &mut Reporters<'_>) {
     reporters.report(&Event::PhaseEnded { phase, duration });
 }
 
-fn mounted_card(slot: &Slot, desk: &mut Desk<'_>) -> Result<Volume, Problem> {
+fn mounted_card(slot: &Slot, desk: &mut Desk<'_>) -> Result<sdcard::Volume, Problem> {
     let deadline = since_power_on() + CARD_WAIT;
     let volume = slot.wait(CARD_WAIT.as_secs(), &mut || {
         desk.console.pause(LOOK_AGAIN);
@@ -82,25 +98,26 @@ fn mounted_card(slot: &Slot, desk: &mut Desk<'_>) -> Result<Volume, Problem> {
 }
 
 fn run_with_card(
-    volume: Volume,
+    volume: sdcard::Volume,
+    chip: &ChipEvidence,
     began: Duration,
     desk: &mut Desk<'_>,
     reporters: &mut Reporters<'_>,
 ) -> Ended {
-    let mut card = DirCard::new(MOUNT_POINT, LinuxPlatform::camera());
+    let mut card = DirCard::new(MOUNT_POINT, LinuxPlatform::of(&desk.root));
     reporters.open_logs(Path::new(MOUNT_POINT), Earlier::Replace);
+    reporters.report(&Event::Note(kernel_log::about_flash_and_card()));
     results::start(&mut card, reporters);
     command_line::panic_if_asked("work");
-    let chip = soc::evidence();
-    let mut found = Flash::find();
+    let mut found = Flash::find(&desk.root);
     let flash = match (volume, &mut found) {
-        (Volume::WholeCard(_, problem), _) => Err(problem),
-        (Volume::Partition(_), Ok(flash)) => Ok(flash.unit()),
-        (Volume::Partition(_), Err(problem)) => Err(problem.clone()),
+        (sdcard::Volume::WholeCard(_, problem), _) => Err(problem),
+        (sdcard::Volume::Partition(_), Ok(flash)) => Ok(flash.unit()),
+        (sdcard::Volume::Partition(_), Err(problem)) => Err(problem.clone()),
     };
     end_phase(Phase::StartUp, began, reporters);
 
-    let ended = wz_core::run::run(&mut card, flash, &chip, desk, reporters);
+    let ended = wz_core::run::run(&mut card, flash, chip, desk, reporters);
     if !matches!(ended.outcome, Outcome::Success | Outcome::DryRun) {
         reporters.report(&Event::Note(kernel_log::read()));
     }
@@ -126,19 +143,46 @@ fn end_without_card(problem: Problem, reporters: &mut Reporters<'_>) -> Ended {
 
 /// Where the owner may sit.
 struct Desk<'a> {
+    root: Root,
     console: Console,
     watchdog: &'a Watchdog,
+    /// Kept from all but those who are let in.
+    lock: Option<Lock>,
+    logs: SharedLogs,
+    players: &'a Players,
 }
 
 impl Desk<'_> {
     fn open_shell_if_asked(&mut self) {
         if self.console.key_was_pressed(self.watchdog) {
-            console::print(
-                "A key was pressed: here is a shell. The card is in /sdcard. Leave it with \"exit\".",
-            );
-            if let Err(error) = self.console.run_shell(self.watchdog) {
+            self.open_shell(login::AFTER);
+        }
+    }
+
+    fn open_shell(&mut self, welcome: &str) {
+        self.step_aside(|desk| {
+            console::print(welcome);
+            if let Err(error) = desk.console.run_shell(desk.watchdog) {
                 console::print(&format!("There is no shell: {error}"));
             }
+        });
+    }
+
+    /// Lets other programs work on flash and card, and write to the logs.
+    fn step_aside<T>(&mut self, meanwhile: impl FnOnce(&mut Self) -> T) -> T {
+        self.logs.hand_over();
+        drop(self.lock.take());
+        let came_of_it = meanwhile(self);
+        self.lock = Lock::take(&self.root).ok();
+        self.logs.take_over();
+        came_of_it
+    }
+
+    /// Who has no serial cable learns from lights and voice alone how it went.
+    fn let_it_be_understood(&mut self, reporters: &mut Reporters<'_>) {
+        while !reporters.signals().are_understood() {
+            self.console.pause(LOOK_AGAIN);
+            self.watchdog.feed();
         }
     }
 
@@ -152,9 +196,11 @@ impl Desk<'_> {
         }
     }
 
+    /// While nothing is left to do. A key opens a shell.
     fn pass_time(&mut self) {
         self.console.pause(Duration::from_millis(500));
         self.watchdog.feed();
+        self.open_shell_if_asked();
     }
 }
 
@@ -171,7 +217,48 @@ impl Surroundings for Desk<'_> {
         self.watchdog.feed();
     }
 
-    fn before_operations(&mut self) {
-        self.open_shell_if_asked();
+    fn before_operations(&mut self, file_systems: &mut dyn FileSystems) -> Visit {
+        if !self.console.key_was_pressed(self.watchdog) {
+            return Visit::Nobody;
+        }
+        // What stays mounted is in the way of the shell's own commands, and they say so.
+        let _ = file_systems.release();
+        self.open_shell(login::BEFORE);
+        Visit::Somebody
+    }
+
+    fn ask_script(
+        &mut self,
+        script: &CardPath,
+        camera: (&str, &str),
+        reporter: &mut dyn Reporter,
+    ) -> Result<String, Problem> {
+        let _oversight = Oversight::begin();
+        scripts::ask(
+            &self.root,
+            script,
+            camera,
+            &|| self.watchdog.feed(),
+            reporter,
+        )
+    }
+
+    fn run_script(
+        &mut self,
+        script: &ScriptCall<'_>,
+        reporter: &mut dyn Reporter,
+    ) -> Result<(), Problem> {
+        // For the commands in it; what they say comes to the logs by way of the script.
+        drop(self.lock.take());
+        let oversight = Oversight::begin();
+        let card = Path::new(MOUNT_POINT);
+        let ended = scripts::run_call(card, script, &|| self.watchdog.feed(), reporter);
+        drop(oversight);
+        self.lock = Lock::take(&self.root).ok();
+        ended
+    }
+
+    fn fit_out(&mut self, fittings: &Fittings, sound: Option<Volume>) {
+        self.players.fit_out(fittings, sound);
     }
 }

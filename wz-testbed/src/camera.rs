@@ -11,9 +11,11 @@ use crate::card_contents::CardContents;
 use crate::error::{Doing, Error, Result};
 use crate::evidence::Evidence;
 use crate::firmware::Firmware;
+use crate::lines::{self, Look};
 use crate::nbd::{CardTraffic, Faults, FaultyCard};
 use crate::qemu::{CardDrive, Hardware};
 use crate::run::Run;
+use crate::sound;
 use crate::uboot::{self, Booted, Decision};
 
 /// How long a test waits for anything. Far longer than it should take: a busy computer must not
@@ -28,7 +30,17 @@ pub struct CameraBuilder {
     card: Option<Card>,
     faults: Option<Faults>,
     arguments: Vec<String>,
+    audience: Audience,
     patience: Duration,
+}
+
+/// Who looks at the camera's lamps and listens to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Audience {
+    /// Nobody: it need not wait until its lights are understood.
+    Nobody,
+    /// A test. The SD kernel has to be [`inputs::watched_sd_kernel`](crate::inputs::watched_sd_kernel).
+    Test,
 }
 
 /// A camera that is off. It can be switched on, and looked into.
@@ -38,6 +50,7 @@ pub struct Camera {
     card: Option<PathBuf>,
     faulty: Option<FaultyCard>,
     arguments: Vec<String>,
+    audience: Audience,
     pub(crate) patience: Duration,
     pub(crate) evidence: Evidence,
 }
@@ -57,6 +70,7 @@ impl Camera {
             card: None,
             faults: None,
             arguments: Vec::new(),
+            audience: Audience::Nobody,
             patience: PATIENCE,
         }
     }
@@ -186,6 +200,35 @@ impl Camera {
         }
     }
 
+    /// What the GPIO lines of a watched camera did since it was switched on last.
+    ///
+    /// # Errors
+    /// It is not watched, or was never switched on.
+    pub fn looks(&self) -> Result<Vec<Look>> {
+        let told = self.observed(LINES)?;
+        Ok(lines::looks(&String::from_utf8_lossy(&told)))
+    }
+
+    /// What the speaker of a watched camera played since it was switched on last: samples of 16 bits,
+    /// as the program wrote them.
+    ///
+    /// # Errors
+    /// As for [`Camera::looks`].
+    pub fn heard(&self) -> Result<Vec<i16>> {
+        // QEMU makes the file when it first has something to record.
+        self.observed(LINES)?;
+        let recorded = self.evidence.file(SOUND).exists();
+        match recorded {
+            true => Ok(sound::samples(&self.observed(SOUND)?)),
+            false => Ok(Vec::new()),
+        }
+    }
+
+    fn observed(&self, file: &str) -> Result<Vec<u8>> {
+        let path = self.evidence.file(file);
+        fs::read(&path).doing(|| format!("read {}; is the camera watched?", path.display()))
+    }
+
     /// How much the camera used a card that was spoilt; `None` for a healthy one, which nobody
     /// watches.
     pub fn card_traffic(&self) -> Option<CardTraffic> {
@@ -210,14 +253,24 @@ impl Camera {
                 (Some(image), None) => CardDrive::File(image.clone()),
                 (Some(_), Some(faulty)) => CardDrive::Nbd(faulty.socket().to_owned()),
             },
+            lines: self.watched(LINES),
+            sound: self.watched(SOUND),
             dir: self.dir.path().to_owned(),
         })
+    }
+
+    fn watched(&self, file: &str) -> Option<PathBuf> {
+        (self.audience == Audience::Test).then(|| self.evidence.file(file))
     }
 
     fn flash_file(&self) -> PathBuf {
         flash_file(self.dir.path())
     }
 }
+
+/// What is observed of a watched camera.
+const LINES: &str = "lines";
+const SOUND: &str = "sound.wav";
 
 fn flash_file(dir: &Path) -> PathBuf {
     dir.join("flash.bin")
@@ -253,6 +306,14 @@ impl CameraBuilder {
         self
     }
 
+    /// With somebody who looks at its GPIO lines and listens to its speaker, behind a sound card that needs
+    /// modules. The SD kernel has to be [`inputs::watched_sd_kernel`](crate::inputs::watched_sd_kernel).
+    #[must_use]
+    pub fn watched(mut self) -> Self {
+        self.audience = Audience::Test;
+        self
+    }
+
     /// Waits this long for anything, instead of 90 seconds: for chips that take their time.
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
@@ -269,12 +330,17 @@ impl CameraBuilder {
         let flash = flash_file(dir.path());
         fs::write(&flash, &self.flash).doing(|| format!("write {}", flash.display()))?;
         let mut arguments = vec![format!("wz.chip={}", self.chip)];
+        arguments.push(match self.audience {
+            Audience::Nobody => "wz.lights=unwatched".to_owned(),
+            Audience::Test => "rdinit=/watch".to_owned(),
+        });
         arguments.extend(self.arguments);
         let mut camera = Camera {
             dir,
             card: None,
             faulty: None,
             arguments,
+            audience: self.audience,
             patience: self.patience,
             evidence: Evidence::of_this_test()?,
         };

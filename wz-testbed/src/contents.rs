@@ -89,7 +89,7 @@ impl<'a> Contents<'a> {
         let uboot = Bootloader {
             firmware: self.recipe.profile.name.clone(),
             size,
-            sd_kernels: self.recipe.profile.sd_kernels.clone(),
+            sd_kernels: self.recipe.sd_kernels.clone(),
             sd_kernel_limit: SD_KERNEL_LIMIT,
             kernel: self.kernel.region.offset,
             rootfs: self.rootfs(),

@@ -42,6 +42,11 @@ impl Evidence {
         Ok(Self { dir, boots: 0 })
     }
 
+    /// A file that is kept of the last power-on.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
     pub(crate) fn next_boot(&mut self) -> BootEvidence {
         self.boots += 1;
         BootEvidence {

@@ -23,6 +23,7 @@ pub struct Recipe {
     pub(crate) chip_size: Size,
     pub(crate) model: Option<ModelRule>,
     pub(crate) boot_strings: Vec<String>,
+    pub(crate) sd_kernels: Vec<String>,
     pub(crate) seed: u64,
 }
 
@@ -60,12 +61,14 @@ impl Recipe {
             chip_size: family.flash.size,
             model: profile.models.first().cloned(),
             boot_strings: strings.into_iter().cloned().collect(),
+            sd_kernels: profile.sd_kernels.clone(),
             seed: 1,
             profile: profile.clone(),
         })
     }
 
-    /// Every built-in firmware of every SoC with every layout.
+    /// Every built-in firmware of every SoC with every layout. The U-Boots of all of them boot SD
+    /// kernels here, for else nothing could be tried on those that do not.
     pub fn all() -> Result<Vec<Self>> {
         let catalogue = Catalogue::builtin();
         let mut all = Vec::new();
@@ -73,15 +76,18 @@ impl Recipe {
             for firmware in catalogue.firmwares(&soc.name) {
                 let recipe = Self::of(&soc.name, &firmware.name)?;
                 for layout in &firmware.layouts {
-                    all.push(recipe.clone().layout(&layout.name)?);
+                    let recipe = recipe.clone().layout(&layout.name)?;
+                    all.push(recipe.sd_kernels(&firmware.sd_kernels));
                 }
             }
         }
         Ok(all)
     }
 
-    /// With another layout of the profile.
+    /// With another layout of the profile, and a U-Boot that boots the SD kernels that the profile says
+    /// of it.
     pub fn layout(mut self, name: &str) -> Result<Self> {
+        self.sd_kernels = self.profile.sd_kernels_of(Some(name)).to_vec();
         let layout = self.profile.layout(name);
         self.layout = layout
             .ok_or_else(|| Error::Fixture(format!("{} has no layout {name}", self.profile.file())))?
@@ -101,6 +107,13 @@ impl Recipe {
             }
         };
         Ok(self)
+    }
+
+    /// With a U-Boot that boots SD kernels of these names.
+    #[must_use]
+    pub fn sd_kernels<S: Into<String> + Clone>(mut self, names: &[S]) -> Self {
+        self.sd_kernels = names.iter().cloned().map(Into::into).collect();
+        self
     }
 
     /// With these strings in the boot partition instead of those that the profile looks for. With

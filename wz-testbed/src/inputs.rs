@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use wz_cli::{donor, initramfs};
+use wz_core::report::speech::Prompt;
 use wz_core::units::Size;
 
 use crate::error::{Doing, Error, Result};
+use crate::lines::WATCHER;
 
 /// The emulator's kernel, a uImage: `uImage` in the folder that `WZ_KERNEL_DIR` names.
 pub fn kernel() -> Result<PathBuf> {
@@ -39,6 +41,40 @@ pub fn kernel_module(name: &str) -> Result<Vec<u8>> {
     read(file("WZ_KERNEL_DIR", Some(&format!("modules/{name}.ko")))?)
 }
 
+/// A recording of what the camera says, in the folder that `WZ_VOICES` names.
+pub fn recording(prompt: Prompt) -> Result<Vec<u8>> {
+    read(file("WZ_VOICES", Some(&prompt.file()))?)
+}
+
+/// The initramfs that the product has, with or without what it says.
+pub fn initramfs(voices: Voices) -> Result<initramfs::Archive> {
+    let mut archive = initramfs::archive(&read(init()?)?, &read(busybox()?)?);
+    if voices == Voices::Included {
+        let all = Prompt::ALL.into_iter();
+        let recordings: Result<Vec<_>> = all
+            .map(|prompt| Ok((prompt.file(), recording(prompt)?)))
+            .collect();
+        archive.voices(&recordings?);
+    }
+    Ok(archive)
+}
+
+/// Whether the initramfs has recordings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Voices {
+    /// It has.
+    Included,
+    /// The camera says nothing.
+    LeftOut,
+}
+
+/// An SD kernel for a camera that is watched: it tells what its GPIO lines do.
+pub fn watched_sd_kernel() -> Result<Vec<u8>> {
+    let mut archive = initramfs(Voices::Included)?;
+    archive.file("watch", 0o755, WATCHER.as_bytes());
+    attach(archive)
+}
+
 /// An SD kernel for the emulator with one more program in its initramfs, at `/<name>`.
 pub fn sd_kernel_with_program(name: &str, program: &str) -> Result<Vec<u8>> {
     sd_kernel_with_files(&[(name, program.as_bytes())])
@@ -46,7 +82,7 @@ pub fn sd_kernel_with_program(name: &str, program: &str) -> Result<Vec<u8>> {
 
 /// An SD kernel for the emulator with more files in its initramfs, all of them executable.
 pub fn sd_kernel_with_files(files: &[(&str, &[u8])]) -> Result<Vec<u8>> {
-    let mut archive = initramfs::archive(&read(init()?)?, &read(busybox()?)?);
+    let mut archive = initramfs(Voices::LeftOut)?;
     for (name, content) in files {
         archive.file(name, 0o755, content);
     }

@@ -10,6 +10,7 @@
 //! server: 0x67446698 error(4) cookie(8) [data]                                    all big-endian
 //! ```
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -20,6 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use wz_core::card::SECTOR;
 use wz_core::units::Region;
 
 use crate::error::{Doing, Result};
@@ -62,6 +64,8 @@ pub struct Faults {
     pub drops_writes_in: Vec<Region>,
     /// Reads that touch these stretches are I/O errors.
     pub fails_reads_in: Vec<Region>,
+    /// Every sector of these stretches can be read once; from then on reading it is an I/O error.
+    pub fails_rereads_in: Vec<Region>,
     /// Writes that touch these stretches are I/O errors.
     pub fails_writes_in: Vec<Region>,
     /// From this write on (0 is the first) every write is an I/O error.
@@ -96,6 +100,8 @@ pub(crate) struct FaultyCard {
 struct State {
     image: File,
     faults: Faults,
+    /// The sectors among `fails_rereads_in` that were read.
+    worn: BTreeSet<u64>,
     traffic: CardTraffic,
     pace: Option<Pace>,
     clients: Vec<UnixStream>,
@@ -118,6 +124,7 @@ impl FaultyCard {
             image,
             pace: pace(&faults),
             faults,
+            worn: BTreeSet::new(),
             traffic: CardTraffic::default(),
             clients: Vec::new(),
             closed: false,
@@ -309,10 +316,24 @@ impl State {
     fn read(&mut self, offset: u64, data: &mut [u8]) -> u32 {
         self.traffic.reads += 1;
         self.traffic.bytes_read += data.len() as u64;
-        if self.faults.gone || touches(&self.faults.fails_reads_in, offset, data.len()) {
+        if self.faults.gone
+            || touches(&self.faults.fails_reads_in, offset, data.len())
+            || self.wears_out(offset, data.len())
+        {
             return EIO;
         }
         self.image.read_exact_at(data, offset).map_or(EIO, |()| 0)
+    }
+
+    /// Whether one of these sectors was worn out before. From now on all that can be are.
+    fn wears_out(&mut self, offset: u64, length: usize) -> bool {
+        let mut was_worn = false;
+        for at in (offset..offset + length as u64).step_by(SECTOR) {
+            if touches(&self.faults.fails_rereads_in, at, SECTOR) {
+                was_worn |= !self.worn.insert(at);
+            }
+        }
+        was_worn
     }
 
     fn write(&mut self, offset: u64, data: &[u8]) -> u32 {
@@ -351,8 +372,6 @@ mod tests {
     use rstest::rstest;
     use tempfile::TempDir;
     use wz_core::units::{Offset, Size};
-
-    const SECTOR: usize = 512;
 
     /// A client as small as can be.
     struct Client(UnixStream);
@@ -470,6 +489,20 @@ mod tests {
             (client.read(1), client.read(2), client.read(3)),
             (Ok(0x11), Err(EIO), Ok(0x11))
         );
+    }
+
+    #[test]
+    fn a_sector_that_wears_out_can_be_read_once() {
+        let (_dir, card) = card(Faults {
+            fails_rereads_in: sector(2),
+            ..Faults::default()
+        });
+        let (mut client, _) = Client::connect(&card);
+
+        let mut read = |sector| client.read(sector);
+        assert_eq!([read(1), read(2), read(3)], [Ok(0x11); 3]);
+        assert_eq!([read(1), read(2), read(3)], [Ok(0x11), Err(EIO), Ok(0x11)]);
+        assert_eq!(read(2), Err(EIO));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::error::{Doing, Error, Result};
 use crate::evidence::BootEvidence;
 use crate::qmp::Qmp;
 use crate::serial::Serial;
+use crate::sound::RATE;
 
 const QEMU: &str = "qemu-system-mipsel";
 /// QEMU cuts the kernel's command line here without a word (`hw/mips/malta.c`, `ENVP_ENTRY_SIZE`).
@@ -33,6 +34,10 @@ pub(crate) struct Hardware {
     /// The flash chip's content, a raw file.
     pub(crate) flash: PathBuf,
     pub(crate) card: CardDrive,
+    /// The file that takes what the GPIO lines do, if anybody wants to know.
+    pub(crate) lines: Option<PathBuf>,
+    /// The file that takes what the sound card plays, if there is one.
+    pub(crate) sound: Option<PathBuf>,
     /// For the monitor's socket.
     pub(crate) dir: PathBuf,
 }
@@ -134,6 +139,10 @@ impl Hardware {
             "-serial",
             "chardev:serial",
         ]);
+        if let Some(lines) = &self.lines {
+            let chardev = format!("file,id=lines,path={}", lines.display());
+            command.args(["-chardev", &chardev, "-serial", "chardev:lines"]);
+        }
         let monitor = format!(
             "socket,id=monitor,path={}",
             self.dir.join("monitor").display()
@@ -168,6 +177,14 @@ impl Hardware {
         if let Some(node) = self.card.node() {
             args.extend(["-blockdev".into(), node.to_string().into()]);
             args.extend(words(&["-device", "sd-card,id=card,drive=card"]));
+        }
+        if let Some(path) = &self.sound {
+            let recorder = format!(
+                "wav,id=sound,path={},out.frequency={RATE},out.channels=2,out.format=s16",
+                path.display()
+            );
+            args.extend(["-audiodev".into(), recorder.into()]);
+            args.extend(words(&["-device", "ES1370,audiodev=sound"]));
         }
         Ok(args)
     }

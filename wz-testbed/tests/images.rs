@@ -9,12 +9,13 @@
 
 mod support;
 
+use rstest::rstest;
 use support::card;
 use support::writing::{
-    boot, boots_whole, images, restore_card, run_is_refused, run_writes_exactly, side_by_side,
-    switch_conf,
+    boot, boots_whole, images, place_on_card, restore_card, run_is_refused, run_writes_exactly,
+    side_by_side, switch_conf,
 };
-use wz_core::units::{Region, Size};
+use wz_core::units::Size;
 use wz_testbed::{
     Camera, Card, Expected, Faults, Firmware, HashFile, Image, Recipe, Scope, filler, slices,
 };
@@ -199,26 +200,34 @@ fn a_missing_partition_image_is_not_made_up_for_by_a_firmware_image() {
 }
 
 /// QEMU's card hides the error and gives other bytes, as worn-out cards do.
-#[test]
-fn an_image_that_cannot_be_read_in_its_middle_is_refused() {
-    let (firmware, new) = (stock(), thingino());
-    let conf = switch_conf("thingino", Scope::All);
-    let card = card("t31", conf).with_firmware_image(&new, Size::mib(16));
-    let mut camera = Camera::of(&firmware).card(card).build().expect("a camera");
-    let middle = &new.image()[0x30_0000..0x30_1000];
-    let at = camera.card().expect("a card").find(middle);
-    let bad = Region::new(at.expect("a card").expect("the image"), Size::kib(4));
-    camera
-        .spoil_card(Faults {
-            fails_reads_in: vec![bad],
-            ..Faults::default()
-        })
-        .expect("spoilt");
+#[rstest]
+#[case::restore(restore_of, partition("app"))]
+#[case::switch(switch_with, Image::of_firmware(&thingino(), Size::mib(16)))]
+fn an_image_that_cannot_be_read_in_its_middle_is_refused(
+    #[case] card: fn(&Image) -> Card,
+    #[case] image: Image,
+) {
+    let firmware = stock();
+    let camera = Camera::of(&firmware).card(card(&image)).build();
+    let mut camera = camera.expect("a camera");
+    let bad = place_on_card(&camera, &image.content()[0x8_0000..0x8_1000]);
+    let faults = Faults {
+        fails_reads_in: vec![bad],
+        ..Faults::default()
+    };
+    camera.spoil_card(faults).expect("spoilt");
     let said = run_is_refused(&mut camera, firmware.sd_kernel(), &firmware);
-    let is_told = said
-        .iter()
-        .any(|line| line.contains("thingino_t31x_firmware.bin"));
+    let is_told = said.iter().any(|line| line.contains(image.name()));
     assert!(is_told, "{said:#?}");
+}
+
+fn restore_of(image: &Image) -> Card {
+    restore_card(&stock(), std::slice::from_ref(image), "")
+}
+
+fn switch_with(image: &Image) -> Card {
+    let conf = switch_conf("thingino", Scope::All);
+    card("t31", conf).with_image(image)
 }
 
 /// What made it bad is away: the same card works.

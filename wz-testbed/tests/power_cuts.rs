@@ -15,143 +15,26 @@ mod support;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use support::writing::{
-    boot, boots_whole, conf_is, images, kernel_is_away, restore_card, side_by_side, succeeded,
-    switch_conf, switched_off,
-};
-use support::{card, result, run, stock};
+use support::job::{Job, SafetyBackup};
+use support::writing::{boots_whole, side_by_side, succeeded};
+use support::{run, stock};
 use wz_core::units::Region;
-use wz_testbed::{
-    Booted, Camera, CameraBuilder, Card, Dead, ERASE_BLOCK, Expected, Firmware, Image, Images,
-    PowerOff, Recipe, Scope, Work, filler, inputs, slices,
-};
+use wz_testbed::{Booted, Camera, CameraBuilder, Card, ERASE_BLOCK, PowerOff, filler, inputs};
 
 /// How many random cuts there are if nobody asks for more.
 const CUTS: u64 = 40;
 /// Of so many random cuts, one is in a Switch; the others are in a Restore, which takes less time.
 const SWITCHES: u64 = 5;
-const NO_SAFETY_BACKUP: &str = "safety_backup=\"no\"\n";
 /// What the flash chip programs in one go.
 const SLICE: u64 = 4096;
-
-/// Something that a camera is asked to do, and what it has to come to.
-struct Job {
-    name: &'static str,
-    from: Firmware,
-    to: Firmware,
-    card: Card,
-    expected: Expected,
-    /// Flash operations that it takes, about.
-    operations: u64,
-    /// The configuration that it leaves.
-    conf: Option<String>,
-}
-
-impl Job {
-    /// Boot and some small partitions of another build.
-    fn restore(options: &str) -> Self {
-        const PARTITIONS: [&str; 4] = ["boot", "kernel", "cfg", "para"];
-        let from = stock();
-        let recipe = Recipe::of("t31", "stock").expect("a profile").seed(2);
-        let images = images(&recipe.build().expect("a firmware"), &PARTITIONS);
-        let contents = images.iter().map(Image::content);
-        let by_partition: Images<'_> = PARTITIONS.into_iter().zip(contents).collect();
-        let expected = Expected::of_restore(from.image(), from.layout(), &by_partition);
-        Self::new(
-            "restore",
-            &from,
-            &from,
-            restore_card(&from, &images, options),
-            expected.expect("images that fit"),
-            None,
-        )
-    }
-
-    fn switch() -> Self {
-        let (from, to) = (stock(), Firmware::of("t31", "thingino").expect("a profile"));
-        let conf = switch_conf("thingino", Scope::Base);
-        let needed = Scope::Base.needed(to.layout());
-        let images = slices(to.image(), to.layout());
-        let expected = Expected::of_switch(from.image(), to.layout(), Scope::Base, &images);
-        let card = card("t31", &conf).with_partition_images(&to, &needed);
-        Self::new(
-            "switch_firmware",
-            &from,
-            &to,
-            card.expect("images"),
-            expected.expect("images that fit"),
-            Some(switched_off(&conf)),
-        )
-    }
-
-    fn new(
-        name: &'static str,
-        from: &Firmware,
-        to: &Firmware,
-        card: Card,
-        expected: Expected,
-        conf: Option<String>,
-    ) -> Self {
-        let work = Work::to_rewrite(from.image(), expected.flash(), boot(to));
-        Self {
-            name,
-            from: from.clone(),
-            to: to.clone(),
-            card,
-            expected,
-            operations: work.erases + work.programmed / SLICE,
-            conf,
-        }
-    }
-
-    fn camera(&self) -> Camera {
-        let camera = Camera::of(&self.from).card(self.card.clone()).build();
-        camera.expect("a camera")
-    }
-
-    /// Switches the power on until the camera is at rest, and proves that the job is done.
-    fn comes_to_its_end(&self, camera: &mut Camera, cut: &str) {
-        let mut booted = camera.converges().expect(cut);
-        if booted.last() == Some(&Booted::Nothing { why: Dead::UsbBoot }) {
-            self.revive_over_usb(camera, cut);
-            booted = camera.converges().expect(cut);
-        }
-        let firmware = Booted::whole_firmware(self.to.name());
-        assert_eq!(booted.last(), Some(&firmware), "{cut}: {booted:?}");
-        let faults = self.expected.faults(&camera.flash().expect("flash"));
-        assert_eq!(faults.expect("tools"), [""; 0], "{cut}");
-        kernel_is_away(camera, self.from.sd_kernel(), &[&self.from, &self.to]);
-        // With the SD kernel away, all is done but the record of it, which nobody can write any more.
-        let outcome = &result(camera)["outcome"];
-        let was_done_before = booted.len() == 1 && outcome == "unfinished";
-        assert!(outcome == "success" || was_done_before, "{cut}: {outcome}");
-        if let Some(conf) = &self.conf {
-            conf_is(camera, conf);
-        }
-    }
-
-    /// While the boot partition is rewritten there is no safe instant; but all else is done by then,
-    /// and the boot ROM waits for USB instead of starting half a boot loader.
-    fn revive_over_usb(&self, camera: &mut Camera, cut: &str) {
-        let boot = boot(&self.to).size.as_usize();
-        let old = &self.from.image()[..boot];
-        let mut flash = camera.flash().expect("flash");
-        flash[..boot].copy_from_slice(&self.expected.flash()[..boot]);
-        let faults = self.expected.faults(&flash);
-        assert_eq!(
-            faults.expect("tools"),
-            [""; 0],
-            "{cut}: boot was not the last"
-        );
-        flash[..boot].copy_from_slice(old);
-        camera.program_flash(&flash).expect("programmed");
-    }
-}
 
 #[test]
 fn without_a_cut_both_jobs_come_to_their_end_in_one_run() {
     side_by_side(
-        vec![Job::restore(NO_SAFETY_BACKUP), Job::switch()],
+        vec![
+            Job::restore(SafetyBackup::TurnedOff),
+            Job::switch(SafetyBackup::TurnedOff),
+        ],
         |job: Job| {
             let mut camera = job.camera();
             let ended = run(&mut camera);
@@ -164,7 +47,7 @@ fn without_a_cut_both_jobs_come_to_their_end_in_one_run() {
 /// The steps are those that an undisturbed run shows, so a new one is cut at, too.
 #[test]
 fn a_cut_at_any_named_step_is_made_good() {
-    let job = Job::restore("");
+    let job = Job::restore(SafetyBackup::Made);
     let steps = run(&mut job.camera()).steps();
     assert!(steps.len() >= 6, "{steps:?}");
     side_by_side(steps, |step: String| {
@@ -178,7 +61,8 @@ fn a_cut_at_any_named_step_is_made_good() {
 fn a_cut_in_any_flash_operation_is_made_good() {
     let first = number("WZ_SEED").unwrap_or(1);
     let seeds = (first..first + number("WZ_CUTS").unwrap_or(CUTS)).collect();
-    let (restore, switch) = (Job::restore(NO_SAFETY_BACKUP), Job::switch());
+    let off = SafetyBackup::TurnedOff;
+    let (restore, switch) = (Job::restore(off), Job::switch(off));
     let ends = Mutex::new(BTreeMap::new());
     side_by_side(seeds, |seed: u64| {
         let job = if seed.is_multiple_of(SWITCHES) {

@@ -11,7 +11,7 @@ mod support;
 use support::writing::{
     boot, boots_whole, holds, images, kernel_is_away, restore_card, run_writes_exactly, succeeded,
 };
-use support::{differences, files, result, run, stock, with_kernel_away};
+use support::{codes, differences, files, result, run, stock, with_kernel_away};
 use wz_core::units::Size;
 use wz_testbed::{Camera, ERASE_BLOCK, Expected, Firmware, Image, Images, Recipe};
 
@@ -72,6 +72,22 @@ fn every_partition_of_a_t20_is_restored() {
 fn thingino_is_restored_like_any_firmware() {
     let installed = Firmware::of("t31", "thingino").expect("a profile");
     restores(&installed, &other("t31", "thingino"), &["env", "ota"]);
+}
+
+/// The original needs to know the model whatever is asked for.
+#[test]
+fn a_camera_whose_model_is_lost_is_restored_all_the_same() {
+    let installed = stock().with_blank("cfg").expect("cfg");
+    let partitions = ["kernel", "cfg"];
+    let images = images(&other("t31", "stock"), &partitions);
+    let expected = expected(&installed, &partitions, &images);
+    let card = restore_card(&installed, &images, NO_SAFETY_BACKUP);
+    let camera = Camera::of(&installed).card(card).build();
+    let mut camera = camera.expect("a camera");
+    run_writes_exactly(&mut camera, "restore", &expected, boot(&installed));
+    let remarks = codes(&result(&camera), "remarks");
+    assert!(remarks.contains(&"WZ-0455".to_owned()), "{remarks:?}");
+    boots_whole(&camera, &installed);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use support::writing::{
     boot, boots_whole, conf_is, kernel_is_away, run_writes_exactly, side_by_side, switch_conf,
     switched_off,
 };
-use support::{CONF, card, files, result, run};
+use support::{CONF, card, codes, files, result, run};
 use wz_core::units::Size;
 use wz_testbed::{Camera, Card, Expected, Firmware, Scope, slices};
 
@@ -137,6 +137,26 @@ fn switches(camera: &mut Camera, journey: Journey, from: &Firmware, to: &Firmwar
         camera.card().expect("a card").fsck().expect("fsck"),
         [""; 0]
     );
+}
+
+/// The original needs to know the model, which such a camera has not been told yet.
+#[test]
+fn a_thingino_that_has_never_run_becomes_stock_again() {
+    let stock = Firmware::of("t31", "stock").expect("a profile");
+    let thingino = Firmware::of("t31", "thingino").expect("a profile");
+    let thingino = thingino.with_blank("env").expect("env");
+    let journey = Journey {
+        soc: "t31",
+        source: Source::Partitions,
+        scope: Scope::Base,
+    };
+    let conf = switch_conf("stock", journey.scope);
+    let card = with_images(card("t31", &conf), &stock, journey);
+    let camera = Camera::of(&thingino).card(card).build();
+    let mut camera = camera.expect("a camera");
+    switches(&mut camera, journey, &thingino, &stock, &conf);
+    let remarks = codes(&result(&camera), "remarks");
+    assert!(remarks.contains(&"WZ-0455".to_owned()), "{remarks:?}");
 }
 
 #[test]

@@ -32,9 +32,34 @@ impl CardPath {
         Self::program().join("restore")
     }
 
+    /// Copies of images that a command was given, for as long as its run is not over.
+    pub fn given_images() -> Self {
+        Self::program().join("given")
+    }
+
     /// How far a run that writes flash has got.
     pub fn journal() -> Self {
         Self::program().join("journal.bin")
+    }
+
+    /// What is in flash while the U-Boot environment is written.
+    pub fn saved_environment() -> Self {
+        Self::program().join("environment.saved")
+    }
+
+    /// The owner's Wi-Fi.
+    pub fn wifi_conf() -> Self {
+        Self::program().join("thingino.conf")
+    }
+
+    /// Where thingino looks for settings on the card.
+    pub fn uenv() -> Self {
+        Self::root().join("uenv.txt")
+    }
+
+    /// Custom scripts.
+    pub fn scripts() -> Self {
+        Self::program().join("scripts")
     }
 
     /// Profiles that the owner brings.

@@ -217,20 +217,28 @@ mod tests {
                 format!("{before}{key}{equals}{quote}{word}{quote}{behind}")
             },
         );
-        prop_oneof![
-            8 => option,
-            1 => "#[ -~]{0,20}",
-            1 => Just("next_firmware=\"yes\"".to_owned()),
-            1 => Just(String::new()),
-        ]
+        let others = vec![
+            "next_firmware=\"yes\"",
+            "custom_scripts='re_run yes true'",
+            "new_sdcard_kernel = re_run # re_run=\"yes\"",
+            "",
+        ];
+        let other = prop::sample::select(others).prop_map(str::to_owned);
+        prop_oneof![8 => option, 1 => "#[ -~]{0,20}", 2 => other]
     }
 
     fn file() -> impl Strategy<Value = String> {
         let mark = prop::sample::select(vec!["", "\u{feff}"]);
-        let end = prop::sample::select(vec!["\n", "\r\n"]);
-        let last = prop::sample::select(vec!["", "\n", "\r\n"]);
-        (mark, prop::collection::vec(line(), 1..8), end, last)
-            .prop_map(|(mark, lines, end, last)| format!("{mark}{}{last}", lines.join(end)))
+        let end = prop::sample::select(vec!["\n", "\r\n", "\r\r\n"]);
+        let lines = prop::collection::vec((line(), end), 1..8);
+        (mark, lines, any::<bool>()).prop_map(|(mark, lines, is_ended)| {
+            let lines: String = lines.into_iter().map(|(line, end)| line + end).collect();
+            let text = match is_ended {
+                true => &lines,
+                false => lines.trim_end_matches(['\r', '\n']),
+            };
+            format!("{mark}{text}")
+        })
     }
 
     /// The bytes of a file with every value of `key` cut out, found without the reader.
@@ -276,6 +284,20 @@ mod tests {
                     (outcome, _) => prop_assert!(false, "{text:?}: {outcome:?}"),
                 }
             }
+        }
+
+        /// As the program does it: first the one, then the other.
+        #[test]
+        fn two_options_are_switched_off_one_after_the_other_in_either_order(text in file()) {
+            let both = |first: Key, second: Key| {
+                let once = set_no(text.as_bytes(), first)?;
+                set_no(&once, second)
+            };
+            let one_way = both(Key::SwitchFirmware, Key::ReRun);
+            prop_assert_eq!(&one_way, &both(Key::ReRun, Key::SwitchFirmware));
+            let Ok(edited) = one_way else { return Ok(()) };
+            let left = |bytes: &[u8]| around_values(around_values(bytes, Key::ReRun).as_bytes(), Key::SwitchFirmware);
+            prop_assert_eq!(left(text.as_bytes()), left(&edited));
         }
 
         #[test]

@@ -7,7 +7,9 @@ use super::keys::{Key, renamed};
 use super::line::Entry;
 use super::nearest::nearest;
 use super::reader::read;
-use super::value::{FileName, Name, Volume, YesNo, file_name, file_names, name, volume, yes_no};
+use super::value::{
+    FileName, Name, Seconds, Volume, YesNo, file_name, file_names, name, seconds, volume, yes_no,
+};
 use super::{Given, Reading};
 
 /// What stands in `general.conf`; `None` where an option is not given, or given as empty.
@@ -28,6 +30,7 @@ pub struct GeneralConf {
     pub roll_back: Option<Given<YesNo>>,
     pub enable_custom_scripts: Option<Given<YesNo>>,
     pub custom_scripts: Option<Given<Vec<FileName>>>,
+    pub custom_scripts_timeout: Option<Given<Seconds>>,
     pub copy_new_sdcard_kernel: Option<Given<YesNo>>,
     pub new_sdcard_kernel: Option<Given<FileName>>,
     pub re_run: Option<Given<YesNo>>,
@@ -107,6 +110,7 @@ fn old_version(renames: &[(Entry, Key)]) -> Result<(), Problem> {
 pub(super) enum Slot<'a> {
     YesNo(&'a mut Option<Given<YesNo>>),
     Volume(&'a mut Option<Given<Volume>>),
+    Seconds(&'a mut Option<Given<Seconds>>),
     Name(&'a mut Option<Given<Name>>),
     FileName(&'a mut Option<Given<FileName>>),
     FileNames(&'a mut Option<Given<Vec<FileName>>>),
@@ -117,6 +121,7 @@ impl Slot<'_> {
         match self {
             Self::YesNo(option) => *option = Some(yes_no(entry)?),
             Self::Volume(option) => *option = Some(volume(entry)?),
+            Self::Seconds(option) => *option = Some(seconds(entry)?),
             Self::Name(option) => *option = name(entry)?,
             Self::FileName(option) => *option = file_name(entry)?,
             Self::FileNames(option) => *option = file_names(entry)?,
@@ -143,6 +148,7 @@ impl GeneralConf {
             Key::RollBack => Slot::YesNo(&mut self.roll_back),
             Key::EnableCustomScripts => Slot::YesNo(&mut self.enable_custom_scripts),
             Key::CustomScripts => Slot::FileNames(&mut self.custom_scripts),
+            Key::CustomScriptsTimeout => Slot::Seconds(&mut self.custom_scripts_timeout),
             Key::CopyNewSdcardKernel => Slot::YesNo(&mut self.copy_new_sdcard_kernel),
             Key::NewSdcardKernel => Slot::FileName(&mut self.new_sdcard_kernel),
             Key::ReRun => Slot::YesNo(&mut self.re_run),

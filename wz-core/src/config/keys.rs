@@ -49,6 +49,8 @@ keys! {
     EnableCustomScripts = "enable_custom_scripts";
     /// Which.
     CustomScripts = "custom_scripts";
+    /// How long each may take.
+    CustomScriptsTimeout = "custom_scripts_timeout_seconds";
     /// Put another SD kernel in place for the next boot.
     CopyNewSdcardKernel = "copy_new_sdcard_kernel";
     /// Which.

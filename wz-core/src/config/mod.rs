@@ -1,8 +1,8 @@
-//! The owner's configuration: `general.conf` and `restore/<firmware>.conf`.
+//! The owner's configuration: `general.conf`, `restore/<firmware>.conf` and `thingino.conf`.
 //!
 //! ```text
-//! bytes --reader--> entries --general, restore--> typed options --request--> what is to be done
-//!                   (key, value, place)                          or every reason why not
+//! bytes --reader--> entries --general, restore, wifi--> typed options --request--> what is to be done
+//!                   (key, value, place)                                or every reason why not
 //! ```
 //!
 //! A file is data and never run. It may be written as TOML (`dry_run = true`) or as the shell
@@ -15,13 +15,16 @@ mod findings;
 mod general;
 mod keys;
 mod line;
+mod listing;
 mod nearest;
+mod order;
 mod parse;
 mod reader;
 mod request;
 mod restore;
 mod shown;
 mod value;
+mod wifi;
 
 #[cfg(test)]
 mod tests;
@@ -30,13 +33,18 @@ use crate::event::{Problem, Spot};
 use crate::units::Size;
 
 pub use edit::{NotEdited, set_no};
-pub use general::{GeneralConf, read_general};
+pub use general::{GeneralConf, is_on, read_general};
 pub use keys::Key;
+pub use listing::listing;
+pub use order::{Order, ordered};
 pub use request::{
-    Mode, Request, Rewrite, SafetyBackup, SecondaryBackup, SwitchScope, WhenImagesFail, request,
+    Afterwards, Mode, NextStart, Request, Rewrite, SafetyBackup, SecondaryBackup, SwitchScope,
+    Wanted, WhenImagesFail, WifiSetup, Wish, request,
 };
 pub use restore::{RestoreChoice, RestoreConf, choose, read_restore};
-pub use value::{FileName, Name, Volume, YesNo};
+pub use shown::{HIDDEN, is_invisible, looks_secret, shown};
+pub use value::{FileName, Name, Seconds, Volume, YesNo};
+pub use wifi::{Secret, Wifi, read_wifi};
 
 /// The longest configuration file that is read. Ask the card for at most this much
 /// (`Card::read(file, LIMIT)`): what comes back longer is refused.

@@ -16,6 +16,15 @@ pub const MOST: usize = 200;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
+/// Which lines of a file are never shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secrecy {
+    /// Those that look like secrets, or whose option nobody knows.
+    Suspected,
+    /// All of them.
+    All,
+}
+
 /// What a file says, line by line.
 #[derive(Debug, Default)]
 pub struct Text {
@@ -59,14 +68,34 @@ impl Text {
 /// Reads the content of the file that is called `file`. The values of options whose names are not
 /// even nearly known are never shown.
 pub fn read(file: &str, bytes: &[u8], is_known: &dyn Fn(&str) -> bool) -> Text {
+    read_with(Secrecy::Suspected, file, bytes, is_known)
+}
+
+/// The same, with more or less of it shown.
+pub fn read_with(
+    secrecy: Secrecy,
+    file: &str,
+    bytes: &[u8],
+    is_known: &dyn Fn(&str) -> bool,
+) -> Text {
     let mut text = Text::default();
-    let all = options(file, bytes, is_known, &mut text.errors);
+    let all = options_with(secrecy, file, bytes, is_known, &mut text.errors);
     (text.entries, text.doubts) = last_wins(all);
     text
 }
 
 /// Every option in the order of the file; one that stands there more than once comes more than once.
 pub fn options(
+    file: &str,
+    bytes: &[u8],
+    is_known: &dyn Fn(&str) -> bool,
+    errors: &mut Findings,
+) -> Vec<Entry> {
+    options_with(Secrecy::Suspected, file, bytes, is_known, errors)
+}
+
+fn options_with(
+    secrecy: Secrecy,
     file: &str,
     bytes: &[u8],
     is_known: &dyn Fn(&str) -> bool,
@@ -89,7 +118,7 @@ pub fn options(
             number: index + 1,
             start,
             text: text.trim_end_matches('\r'),
-            veiled,
+            veiled: veiled || secrecy == Secrecy::All,
             is_known,
         };
         start += bytes.len() + 1;

@@ -157,6 +157,9 @@ fn a_comment_may_hold_any_bytes_but_zero() {
 #[case::blank_inside(b"backup_partitions=\"yes \"", "WZ-0130", 1, 19)]
 #[case::too_loud(b"audio_volume=\"101\"", "WZ-0131", 1, 14)]
 #[case::negative(b"audio_volume=-1", "WZ-0131", 1, 14)]
+#[case::no_time(b"custom_scripts_timeout_seconds=0", "WZ-0830", 1, 32)]
+#[case::more_than_a_day(b"custom_scripts_timeout_seconds=\"86401\"", "WZ-0830", 1, 32)]
+#[case::no_number(b"custom_scripts_timeout_seconds=\"10 min\"", "WZ-0830", 1, 32)]
 #[case::plus(b"audio_volume=+5", "WZ-0131", 1, 14)]
 #[case::words_for_a_name(b"manual_model=\"my camera\"", "WZ-0132", 1, 14)]
 #[case::path_for_a_name(b"next_firmware=\"../stock\"", "WZ-0132", 1, 15)]
@@ -375,7 +378,7 @@ proptest! {
         prop_assert!(problems.len() <= MOST + 1);
         for problem in &problems {
             let said = problem.what() + &problem.next_step();
-            prop_assert!(!said.chars().any(shown::is_invisible), "{said:?}");
+            prop_assert!(!said.chars().any(is_invisible), "{said:?}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! The values that options can have.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::event::Problem;
 
@@ -20,6 +21,10 @@ pub enum YesNo {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Volume(u8);
 
+/// A time, from a second to a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seconds(u32);
+
 /// The name of a firmware or a model: 1 to 32 ASCII letters, digits, `_` and `-`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name(String);
@@ -30,9 +35,22 @@ pub struct Name(String);
 pub struct FileName(String);
 
 impl Volume {
+    /// Where nothing else is said.
+    pub const DEFAULT: Self = Self(50);
+
     /// 0 to 100.
     pub fn percent(self) -> u8 {
         self.0
+    }
+}
+
+impl Seconds {
+    /// The longest.
+    pub const MOST: u32 = 24 * 60 * 60;
+
+    /// As a duration.
+    pub fn duration(self) -> Duration {
+        Duration::from_secs(self.0.into())
     }
 }
 
@@ -127,6 +145,21 @@ pub fn volume(entry: &Entry) -> Result<Given<Volume>, Problem> {
             at: entry.value_at.clone(),
             key: entry.key.clone(),
             value: entry.shown_value.clone(),
+        }),
+    }
+}
+
+/// # Errors
+/// When it is no whole number of seconds from 1 to a day's.
+pub fn seconds(entry: &Entry) -> Result<Given<Seconds>, Problem> {
+    let digits = entry.value.len() <= 5 && entry.value.bytes().all(|b| b.is_ascii_digit());
+    match entry.value.parse() {
+        Ok(seconds @ 1..=Seconds::MOST) if digits => Ok(given(entry, Seconds(seconds))),
+        _ => Err(Problem::ConfigNotSeconds {
+            at: entry.value_at.clone(),
+            key: entry.key.clone(),
+            value: entry.shown_value.clone(),
+            most: Seconds::MOST,
         }),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Started  Camera  Options  Remark*  Plan
-//!   ( OperationStarted  ( StepStarted  Progress*  StepEnded )*  Saved*  OperationEnded )*
+//!   ( OperationStarted  ( StepStarted  Progress*  Said*  StepEnded )*  Saved*  OperationEnded )*
 //! Remark | Refused | Failed wherever they occur;  PhaseEnded behind each phase;  Finished last
 //! ```
 
@@ -12,9 +12,9 @@ mod spot;
 use std::fmt;
 use std::time::Duration;
 
-use crate::units::Size;
+use crate::units::{Region, Size};
 
-pub use problem::{Code, Problem, Row, TABLE as PROBLEMS};
+pub use problem::{Code, Problem, Row, SUBJECTS, Subject, TABLE as PROBLEMS};
 pub use spot::Spot;
 
 /// Something that happened.
@@ -51,6 +51,8 @@ pub enum Event {
         /// How long there was no whole boot loader in flash.
         window: Duration,
     },
+    /// A script said this, a line each.
+    Said(Vec<String>),
     /// A folder with a backup is whole and has its final name.
     Saved(SavedFolder),
     /// Something is unusual; it does not keep the program from doing what it was asked.
@@ -189,13 +191,28 @@ pub enum Step {
         /// How many erase blocks of it.
         blocks: usize,
     },
-    /// Copy the SD kernel to a name that the other firmware's U-Boot looks for.
+    /// Copy an SD kernel to a name that U-Boot looks for.
     CopyKernel {
         /// The name.
         to: String,
     },
     /// Look whether a backup of what is in flash is on the card already.
     FindBackup,
+    /// Write the U-Boot environment.
+    WriteEnvironment {
+        /// Where.
+        region: Region,
+    },
+    /// Put the U-Boot environment back that was being written when power failed.
+    PutEnvironmentBack {
+        /// Where.
+        region: Region,
+    },
+    /// Put the Wi-Fi settings on the card, where the firmware reads them.
+    WriteWifiFile {
+        /// The file.
+        file: String,
+    },
     /// Change an option in the owner's configuration.
     EditConfig {
         /// The option, which becomes "no".
@@ -206,6 +223,18 @@ pub enum Step {
         /// The name that U-Boot looks for.
         name: String,
         /// The new name.
+        to: String,
+    },
+    /// Run a custom script.
+    RunScript {
+        /// Its file.
+        name: String,
+    },
+    /// Rename the SD kernel back, so that the camera boots it once more.
+    GiveKernelBack {
+        /// The name that it was put away under.
+        name: String,
+        /// The name that U-Boot looks for.
         to: String,
     },
 }

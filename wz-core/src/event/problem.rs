@@ -1,9 +1,7 @@
 //! Everything that can be wrong, in one table: its code, what is wrong, and what to do next.
 //!
 //! Console, logs, `result.json` and `docs/codes.md` all take their words from here. A code never
-//! changes its meaning; a new problem gets a new number. The first two digits are the subject:
-//! 01 configuration, 02 card, 03 flash chip, 04 what camera this is, 05 images, 06 backup,
-//! 07 writing flash, 09 the program itself.
+//! changes its meaning; a new problem gets a new number. The first two digits are the [`Subject`].
 
 use std::fmt;
 
@@ -18,6 +16,45 @@ pub struct Code(u16);
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "WZ-{:04}", self.0)
+    }
+}
+
+/// What a problem is about, one of [`SUBJECTS`]: where to look first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Subject(u8);
+
+/// All subjects, by the first two digits of their codes and the number of times that the camera blinks.
+pub const SUBJECTS: [(Subject, &str); 9] = [
+    (Subject(1), "the configuration"),
+    (Subject(2), "the card"),
+    (Subject(3), "the flash chip"),
+    (Subject(4), "what camera this is"),
+    (Subject(5), "images"),
+    (Subject(6), "the backup"),
+    (Subject(7), "writing flash"),
+    (
+        Subject(8),
+        "what goes with it: environment, scripts, lights, sound",
+    ),
+    (Subject(9), "the program itself"),
+];
+
+impl Subject {
+    /// What the owner wrote.
+    pub const CONFIGURATION: Self = Self(1);
+    /// What nobody can be blamed for but us.
+    pub const PROGRAM: Self = Self(9);
+
+    /// How many times the camera blinks for it.
+    pub const fn blinks(self) -> u8 {
+        self.0
+    }
+}
+
+impl Code {
+    /// What it is about: the first two digits.
+    pub const fn subject(self) -> Subject {
+        Subject((self.0 / 100) as u8)
     }
 }
 
@@ -249,20 +286,10 @@ problems! {
         "{at} asks for {key}, but {needed} is empty or missing"
         => "Set {needed}, or set {key}=\"no\".";
 
-    /// The option is known, and will come with a later version.
-    ConfigNotAvailable = 160 { at: Spot, key: String }
-        "{at} asks for {key}, which is not available in this version; nothing was done"
-        => "Set {key}=\"no\".";
-
     /// All options are off or missing.
     NothingRequested = 161 { file: String }
         "\"{file}\" asks for nothing"
         => "Set backup_partitions=\"yes\" in it to make a backup.";
-
-    /// The original's own configuration has sound on.
-    ConfigNoSound = 162 { at: Spot }
-        "{at} asks for sound, and this version makes none"
-        => "Nothing has to be done; the logs on the card tell how it went.";
 
     /// An owner may be short of room or time; what that costs is said once.
     ConfigNoSafetyBackup = 163 { at: Spot }
@@ -769,6 +796,271 @@ problems! {
         "The card has different SD kernels: \"{first}\" and \"{second}\""
         => "Leave only this program's kernel on the card: after a power cut the camera has to start from it.";
 
+    /// Erased flash where the environment belongs. A sound one replaces all that is built into U-Boot, so
+    /// one with a few variables would leave it without its commands.
+    EnvironmentBlank = 800 { region: Region }
+        "The U-Boot environment ({region}) is blank: U-Boot still uses the one that is built into it, and one with a few variables would keep the camera from starting"
+        => "Start the camera's own firmware once, so that U-Boot makes its environment; then run this again.";
+
+    /// Neither the layout nor a good CRC tells where it is.
+    EnvironmentUnsound = 801 { region: Region }
+        "There is no sound U-Boot environment in flash: nothing in {region} has a good CRC"
+        => "Start the camera's own firmware once, so that U-Boot makes its environment; then run this again.";
+
+    /// Two good CRCs.
+    EnvironmentSeveral = 802 { first: Region, second: Region }
+        "There are two sound U-Boot environments in flash, at {first} and at {second}, and it is not known which of them counts"
+        => "Report it with wz_flash-helper/initramfs.log.";
+
+    /// A name or value that an environment cannot hold.
+    EnvironmentEdit = 803 { why: String }
+        "The U-Boot environment cannot be changed so: {why}"
+        => "Correct the name, or make room: remove what is not needed.";
+
+    /// The chip did not take it, and holds what it held before.
+    EnvironmentRestored = 804 { why: String }
+        "The U-Boot environment could not be written, and the old one was written back and compared: {why}"
+        => "The chip may be damaged there. Report it with wz_flash-helper/initramfs.log.";
+
+    /// The chip takes neither.
+    EnvironmentBroken = 805 { why: String }
+        "The U-Boot environment could not be written, and the old one could not be written back either: {why}"
+        => "Keep the card as it is: the old one is in wz_flash-helper/environment.saved, and the next run tries again.";
+
+    /// Power went while it was written.
+    EnvironmentPutBack = 806 { region: Region }
+        "Writing the U-Boot environment was interrupted; it is whole again, and compared ({region})"
+        => "Nothing has to be done.";
+
+    /// Flash is not as an interrupted write could have left it.
+    EnvironmentStrange = 807 { file: String, region: Region }
+        "\"{file}\" does not fit what is in flash ({region}): it is of another camera, or the firmware has written there since"
+        => "If the camera that it is of works, delete it.";
+
+    /// The copy of the old content is damaged.
+    EnvironmentSavedBad = 808 { file: String }
+        "\"{file}\" is damaged, so nothing is put back from it"
+        => "Delete it. If the camera does not start, let it start from a backup.";
+
+    /// A dry run changes nothing.
+    EnvironmentPending = 809 { file: String }
+        "Writing the U-Boot environment was interrupted; a run that is no dry run puts the old one back from \"{file}\""
+        => "Set dry_run=\"no\".";
+
+    /// What Wi-Fi calls a network has 1 to 32 bytes.
+    WifiNameLength = 810 { at: Spot, length: usize }
+        "{at} has {length} bytes, and the name of a Wi-Fi network has 32 at most"
+        => "Correct wifi_ssid; letters that are not English ones take two bytes and more.";
+
+    /// As WPA has it.
+    WifiPassword = 811 { at: Spot }
+        "{at} is no Wi-Fi password: it has to have 8 to 63 English letters, digits and signs, or 64 hexadecimal digits"
+        => "Correct wifi_password.";
+
+    /// Networks without a password are not joined.
+    WifiPasswordMissing = 812 { at: Spot }
+        "{at} needs wifi_password as well: thingino joins no network without one"
+        => "Set wifi_password, or leave wifi_ssid empty.";
+
+    /// Six bytes, of one device.
+    WifiMacAddress = 813 { at: Spot }
+        "{at} is no MAC address of a device, such as \"02:00:5e:10:20:30\""
+        => "Correct mac_address, or leave it empty: the firmware then makes one.";
+
+    /// A text without blanks.
+    WifiTimeZone = 814 { at: Spot }
+        "{at} is no time zone, such as \"Europe/Berlin\""
+        => "Correct timezone, or leave it empty.";
+
+    /// Options that depend on the name of the network.
+    WifiWithoutName = 815 { file: String, keys: String }
+        "\"{file}\" has no wifi_ssid, so what it says has no effect: {keys}"
+        => "Set wifi_ssid.";
+
+    /// The firmware has to make its environment first.
+    WifiLater = 816 { firmware: String }
+        "The Wi-Fi settings are not in {firmware} yet: its U-Boot has not made its environment so far"
+        => "Let {firmware} start once, then start from this card again; wz_flash-helper/thingino.conf stays as it is.";
+
+    /// The password stands there for anybody to read.
+    WifiOnCard = 817 { file: String, firmware: String }
+        "\"{file}\" on the card has the Wi-Fi password for {firmware} to be read at the next start"
+        => "Leave the card in until the camera is in the network. Then delete it from the card, and \"wz_flash-helper/thingino.conf\", too.";
+
+    /// Somebody else's file, or none that U-Boot reads.
+    WifiCardFile = 818 { file: String, limit: Size }
+        "\"{file}\" on the card is longer than {limit}, so the Wi-Fi settings were not added to it"
+        => "Remove it, if you do not need it.";
+
+    /// Where it takes Wi-Fi settings from depends on it.
+    WifiLayoutUnknown = 819 { firmware: String }
+        "The layout of this {firmware} is not known, so it is not sure that it takes its Wi-Fi settings from the card"
+        => "If the camera does not come into the network, let it start once, then start from this card again.";
+
+    /// It may be among what is being written.
+    EnvironmentDuringRun = 820 {}
+        "A run that writes flash is not finished, so the U-Boot environment is not changed"
+        => "Let the run go on to its end first.";
+
+    /// A time outside its range, or no number.
+    ConfigNotSeconds = 830 { at: Spot, key: String, value: String, most: u32 }
+        "{at} gives {key} the value \"{value}\", which is no whole number from 1 to {most}"
+        => "Write {key}=\"600\", for example.";
+
+    /// The name of a script is that of a folder.
+    ScriptIsAFolder = 831 { file: String }
+        "\"{file}\" is a folder, not a script"
+        => "Put the script itself there, or take its name out of custom_scripts in general.conf.";
+
+    /// A script has a few hundred lines at most; this is something else.
+    ScriptTooLong = 832 { file: String, limit: Size }
+        "\"{file}\" is longer than {limit}, so it is no script"
+        => "Name the script itself in custom_scripts, and keep what it works with in files of its own.";
+
+    /// A script without a single command: it was not copied whole.
+    ScriptEmpty = 833 { file: String }
+        "The script \"{file}\" is empty"
+        => "Copy it to the card again.";
+
+    /// Some editors save in this form when told "Unicode".
+    ScriptUtf16 = 834 { file: String }
+        "The script \"{file}\" is saved as UTF-16"
+        => "Open it in a text editor and save it as UTF-8 (in Windows Notepad: Save as, Encoding: UTF-8).";
+
+    /// The file holds bytes that no text has.
+    ScriptBinary = 835 { file: String, what: String }
+        "\"{file}\" is no shell script: {what}"
+        => "Name a shell script in custom_scripts; a script can start programs that lie on the card.";
+
+    /// The first line asks for an interpreter that is not on the camera.
+    ScriptInterpreter = 836 { file: String, interpreter: String }
+        "The script \"{file}\" is written for {interpreter}, and the camera has only a shell"
+        => "Write it for /bin/sh.";
+
+    /// A script ended with a status other than 0. Those behind it were not run.
+    ScriptFailed = 840 { name: String, status: i32 }
+        "The script \"{name}\" ended with status {status}"
+        => "Read what it said in wz_flash-helper/initramfs.log; what it had done by then stays done.";
+
+    /// A script was ended by a signal: by itself, or by the kernel for lack of memory.
+    ScriptKilled = 841 { name: String, signal: String }
+        "The script \"{name}\" was ended by {signal}"
+        => "Read what it said in wz_flash-helper/initramfs.log; a script has to get by with the camera's little memory.";
+
+    /// A script that does not come to its end is ended, with all that it has started.
+    ScriptTimedOut = 842 { name: String, seconds: u64 }
+        "The script \"{name}\" did not come to its end within {seconds} s and was stopped"
+        => "Correct it, or set custom_scripts_timeout_seconds to more in general.conf.";
+
+    /// A script could not be started.
+    ScriptNotStarted = 843 { name: String, reason: String }
+        "The script \"{name}\" could not be started: {reason}"
+        => "Run again; if it stays, report it with wz_flash-helper/initramfs.log.";
+
+    /// A script that starts programs without end is ended before the camera stands still.
+    ScriptTooManyPrograms = 844 { name: String, most: usize }
+        "The script \"{name}\" had more than {most} programs running at once and was stopped"
+        => "Look for a function or a program in it that starts itself.";
+
+    /// Programs that a script left running, or file systems that it left mounted.
+    ScriptLeftovers = 845 { name: String, what: String }
+        "The script \"{name}\" left behind: {what}; this was ended"
+        => "Let the script wait for what it starts, and unmount what it mounts.";
+
+    /// Of what a script says, the rest is not kept.
+    ScriptOutputCut = 846 { name: String, limit: Size }
+        "The script \"{name}\" said more than {limit}; the rest is not shown"
+        => "Take out set -x, or write what it says to a file on the card.";
+
+    /// A profile names a script that is not beside it.
+    ProfileScriptMissing = 850 { script: String, reason: String }
+        "The script \"{script}\" that a profile names cannot be used: {reason}"
+        => "Copy it to the card, beside the profile, or take its name out of the profile.";
+
+    /// A script of a profile ended with an error, or not in time.
+    ProfileScriptFailed = 851 { script: String, reason: String }
+        "The script \"{script}\" of a profile failed: {reason}"
+        => "Correct the script; what it said on standard error is in wz_flash-helper/initramfs.log.";
+
+    /// A script of a profile has to answer with one word or nothing.
+    ProfileScriptAnswer = 852 { script: String, answer: String }
+        "The script \"{script}\" of a profile answered \"{answer}\", which is not the one word that is asked for"
+        => "Let it print the word and nothing else on standard output: lower case letters, digits, _ and -.";
+
+    /// Each of these options decides by itself what the camera starts when all is over.
+    TwoNextStarts = 860 { at: Spot, key: String, other: String, line: usize }
+        "{at} asks for {key}, and line {line} for {other}; only one of them can decide what the camera starts next"
+        => "Set one of the two to \"no\".";
+
+    /// A script that is to run afterwards has to be there before anything is begun.
+    ScriptMissing = 861 { file: String }
+        "The custom script \"{file}\" is not on the card"
+        => "Copy it there, or take its name out of custom_scripts.";
+
+    /// The SD kernel that is to be started next has to be there before anything is begun.
+    NewKernelMissing = 862 { name: String }
+        "There is no file \"{name}\" at the top of the card, and new_sdcard_kernel names it"
+        => "Copy it there, or set copy_new_sdcard_kernel=\"no\".";
+
+    /// U-Boot would not start it.
+    NewKernelBad = 863 { name: String, why: String }
+        "\"{name}\" is no SD kernel that a camera starts: {why}"
+        => "Copy it to the card again, or set copy_new_sdcard_kernel=\"no\".";
+
+    /// The camera would start this program again and again.
+    NewKernelIsProgram = 864 { name: String }
+        "new_sdcard_kernel names \"{name}\", which is the SD kernel of this program: the camera would start it again and again"
+        => "Name another file; to run this program once more, set re_run=\"yes\" instead.";
+
+    /// Files of such names are renamed before anything else is done.
+    NewKernelNameTaken = 865 { name: String }
+        "new_sdcard_kernel names \"{name}\", a name that some U-Boot looks for: such files are renamed when the program ends"
+        => "Give the file another name, such as new_kernel.bin, and write that name into general.conf.";
+
+    /// The option needs a U-Boot that starts kernels from the card.
+    NextStartsNoKernel = 866 { key: String, firmware: String }
+        "general.conf asks for {key}, and the U-Boot of {firmware} that the camera has then starts no kernel from the card"
+        => "Set {key}=\"no\".";
+
+    /// A one-way street, told before it is entered: thingino of 2026 is such a firmware.
+    NoWayBackByCard = 867 { firmware: String, layout: String }
+        "The U-Boot of this {firmware} (layout {layout}) starts no kernel from the card: when it is in flash, this program cannot be started any more, neither to go on after a power cut nor to switch back"
+        => "Keep the backup of the whole flash in a safe place, and find out before how {firmware} itself is upgraded or replaced.";
+
+    /// Something has put a file there since the run began.
+    KernelNameTaken = 868 { name: String }
+        "The SD kernel for the next start is not put in place: there is a file \"{name}\" on the card, and it is not overwritten"
+        => "Move that file to a computer, and run again.";
+
+    /// Nothing follows a run that did not end well.
+    AfterwardsSkipped = 869 { what: String, why: String }
+        "Left out, because {why}: {what}"
+        => "Put right what is told above, and run again.";
+
+    /// What general.conf asks for besides is not known.
+    AfterwardsUnknown = 870 {}
+        "The interrupted run is over. Whether general.conf asks for anything afterwards is not known, since it cannot be read"
+        => "Correct general.conf, and run again if anything was to follow.";
+
+    /// The hidden option for tests.
+    KernelKept = 871 {}
+        "The SD kernel keeps its name, as skip_rename_prog_sdcard_kernel says, so the camera would start it again and again"
+        => "Take the card out of the camera when it has finished: the camera restarts then.";
+
+    /// Which of them runs now is not known, so it is not known which to start again.
+    ProgramUnclear = 872 { first: String, second: String }
+        "The card has different SD kernels (\"{first}\", \"{second}\"), so it is not known which of them is to run once more"
+        => "Leave only this program's kernel on the card.";
+    /// A module that the camera's profile names. What needs it does not work.
+    ModuleNotLoaded = 880 { module: String, reason: String }
+        "The kernel module \"{module}.ko\" could not be loaded: {reason}"
+        => "If you have one that was built for this SD kernel, put it into wz_flash-helper/modules on the card.";
+
+    /// Sound is asked for, and the camera stays silent. It does everything else as it should.
+    NoSound = 881 { why: String }
+        "The program cannot speak: {why}"
+        => "Nothing has to be done: lights and logs tell how it went. docs/config.md says what sound needs.";
+
     /// A bug: the program came upon something that its authors held to be impossible.
     Panic = 901 { message: String }
         "The program stopped because of a bug: {message}"
@@ -783,6 +1075,87 @@ problems! {
     SystemFailed = 903 { doing: String, reason: String }
         "Could not {doing}: {reason}"
         => "Run again; if it stays, report it with wz_flash-helper/initramfs.log.";
+
+    /// A command at the shell would begin something beside a run that has to be finished first.
+    RunOpen = 920 {}
+        "A run that writes flash was interrupted and is not finished, so nothing else is begun"
+        => "Type \"wz run\", or leave the shell: it goes on. Leave the SD kernel on the card until it is done.";
+
+    /// What was planned before a shell was open may not fit flash and card any more.
+    PlannedAnew = 921 {}
+        "A shell was open, so configuration, journal and plan are read anew"
+        => "Nothing: the run begins again with what is on the card now.";
+
+    /// Two programs must not work on flash at once.
+    FlashBusy = 922 {}
+        "Another program of wz_flash-helper is working on flash"
+        => "Wait until it is done, then try again.";
+
+    /// By hand, a partition is written or erased alone; a camera whose boot partition does not fit the rest
+    /// does not start any more.
+    BootByHand = 923 { partition: String }
+        "\"{partition}\" is the boot partition, and no command writes it alone"
+        => "To replace the firmware, type wz switch; to restore this one's boot partition, see docs/config.md.";
+
+    /// A command needs the card.
+    CardNotMounted = 924 { folder: String }
+        "No card is mounted at \"{folder}\""
+        => "Put the card in and type: mount -t vfat /dev/mmcblk0p1 {folder}";
+
+    /// The installed firmware has no partition of this name.
+    PartitionUnknown = 925 { name: String, known: String }
+        "\"{name}\" is no partition of this camera; there are: {known}"
+        => "Correct the name; \"wz partition list\" shows them all.";
+
+    /// There are no files in such a partition, or none that could be changed.
+    PartitionWithoutFiles = 926 { partition: String, format: String }
+        "\"{partition}\" is {format}: there are no files in it that could be packed or changed one by one"
+        => "Write the whole partition instead: wz partition write.";
+
+    /// A program holds a partition that was made a device of its own.
+    PartitionInUse = 927 { device: String, reason: String }
+        "The partition at {device} is still in use: {reason}"
+        => "Unmount it (\"mount\" shows what is mounted), then try again.";
+
+    /// The kernel does not make a device of a partition.
+    PartitionNotShown = 928 { partition: String, reason: String }
+        "The kernel makes no device of \"{partition}\": {reason}"
+        => "Type \"wz partition release\" first: cameras' kernels (Linux 3.10) take one partition at a time.";
+
+    /// A file that a command names.
+    FileFailed = 929 { doing: String, file: String, reason: String }
+        "Could not {doing} \"{file}\": {reason}"
+        => "Check the name of the file and the room there.";
+
+    /// An archive could write outside the partition, or holds what no partition should.
+    ArchiveRefused = 930 { file: String, entry: String, why: String }
+        "The archive \"{file}\" is not unpacked: \"{entry}\" {why}"
+        => "Make the archive anew from the files alone; nothing was written.";
+
+    /// The partition's file system took an archive's files and shows others.
+    ExtractDiffers = 931 { partition: String, entry: String, what: String }
+        "\"{entry}\" in \"{partition}\" is not as it is in the archive: {what}"
+        => "The partition is worn out, full or damaged: write an image of it, or restore it from a backup.";
+
+    /// An archive's files could not be written into a partition.
+    ExtractFailed = 932 { partition: String, reason: String }
+        "The archive could not be unpacked into \"{partition}\": {reason}"
+        => "The partition may hold a part of it. Make room in it, or restore it from a backup, and try again.";
+
+    /// Which of several layouts the next firmware will have is told by its images only.
+    LayoutUndecided = 933 { firmware: String, layouts: String }
+        "{firmware} has several layouts ({layouts}), and it is not known which one it will have"
+        => "Switch first: the partitions of the firmware that is installed are known then.";
+
+    /// A question about the next firmware, where there is none.
+    NextFirmwareUnknown = 934 { name: String, known: String }
+        "\"{name}\" is no firmware of this camera; there are: {known}"
+        => "Set next_firmware in general.conf.";
+
+    /// A script that asks for a run would be part of it again and again.
+    RunInScript = 935 {}
+        "A script cannot begin the run that it is part of"
+        => "Use wz backup, wz restore, wz switch or wz partition in it instead.";
 }
 
 impl fmt::Display for Problem {
@@ -802,6 +1175,20 @@ mod tests {
     fn no_two_problems_share_a_code() {
         let codes: BTreeSet<Code> = TABLE.iter().map(|row| row.code).collect();
         assert_eq!(codes.len(), TABLE.len());
+    }
+
+    #[test]
+    fn every_code_is_about_one_of_the_subjects_and_blinks_that_often() {
+        for row in TABLE {
+            let subject = row.code.subject();
+            assert!(
+                SUBJECTS.iter().any(|(known, _)| *known == subject),
+                "{}",
+                row.code
+            );
+            let digits = format!("WZ-{:02}", subject.blinks());
+            assert!(row.code.to_string().starts_with(&digits), "{}", row.code);
+        }
     }
 
     #[test]

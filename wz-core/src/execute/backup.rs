@@ -5,6 +5,8 @@ mod images;
 
 use std::io::Write;
 
+pub use archive::pack;
+
 use super::verify::{Expected, check, verify};
 use crate::card::{Card, CardError, CardOperation, CardPath, rename_for_good};
 use crate::event::{Event, Problem, Reporter, SavedFile, SavedFolder, Step, in_step};

@@ -4,6 +4,7 @@
 //! CRLF, a UTF-8 byte order mark, `*` before the name of a "binary" file, upper-case digits.
 
 use std::fmt;
+use std::io::{self, Read, Write};
 use std::str::FromStr;
 
 use sha2::{Digest as _, Sha256};
@@ -78,9 +79,56 @@ impl Digest {
         Self(Sha256::digest(content).into())
     }
 
+    /// The digest of all that `reader` gives.
+    ///
+    /// # Errors
+    /// The reader's own.
+    pub fn of_reader(reader: &mut dyn Read) -> io::Result<Self> {
+        const CHUNK: usize = 64 * 1024;
+        let (mut hash, mut buffer) = (Sha256::new(), vec![0; CHUNK]);
+        loop {
+            match reader.read(&mut buffer)? {
+                0 => return Ok(Self(hash.finalize().into())),
+                length => hash.update(&buffer[..length]),
+            }
+        }
+    }
+
     /// Its bytes.
     pub const fn as_bytes(&self) -> &[u8; BYTES] {
         &self.0
+    }
+}
+
+/// Passes bytes on and hashes them.
+#[derive(Debug)]
+pub struct Hashing<W> {
+    to: W,
+    hash: Sha256,
+}
+
+impl<W: Write> Hashing<W> {
+    /// Passes everything on to `to`.
+    pub fn new(to: W) -> Self {
+        let hash = Sha256::new();
+        Self { to, hash }
+    }
+
+    /// What it was passed on to, and the digest of all of it.
+    pub fn finish(self) -> (W, Digest) {
+        (self.to, Digest(self.hash.finalize().into()))
+    }
+}
+
+impl<W: Write> Write for Hashing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = self.to.write(bytes)?;
+        self.hash.update(&bytes[..taken]);
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
     }
 }
 

@@ -33,6 +33,9 @@ pub use state::{MOST_ATTEMPTS, Stage, State, runs};
 /// interruptions included.
 pub const SECTORS: u32 = 256;
 
+/// What a journal takes on the card.
+pub const SIZE: Size = Size::bytes(SECTORS as u64 * SECTOR as u64);
+
 /// How often a record is written before the card is given up.
 const TRIES: u32 = 3;
 

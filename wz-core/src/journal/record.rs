@@ -63,6 +63,10 @@ pub struct Begun {
     pub from: String,
     /// The firmware afterwards.
     pub to: String,
+    /// The layout of that firmware, if it is a known one.
+    pub layout: Option<String>,
+    /// The camera's model, if it is a known one: it may not be told by the new firmware.
+    pub model: Option<String>,
     /// The camera's SoC and chip group.
     pub soc: String,
     /// Images fit cameras of one group.
@@ -256,6 +260,7 @@ pub fn plan_of(begun: &Begun, targets: &[TargetRecord]) -> Result<RewritePlan, P
         operation: begun.operation.into(),
         from: begun.from.clone(),
         to: begun.to.clone(),
+        layout: begun.layout.clone(),
         images: Vec::new(),
         targets: Vec::new(),
         boot_guard: Region::new(Offset::ZERO, Size::bytes(begun.boot_guard)),

@@ -74,9 +74,8 @@ impl Evidence for ImagesEvidence<'_> {
 
     fn environment(&mut self, region: Region) -> Result<Option<Variables>, Problem> {
         let bytes = self.compose(region)?;
-        let pair = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
         let parsed = Environment::parse(&bytes).ok();
-        Ok(parsed.map(|environment| environment.iter().map(pair).collect()))
+        Ok(parsed.map(|environment| environment.lossy().collect()))
     }
 
     /// File systems in images are not looked into.

@@ -10,6 +10,7 @@ pub mod rewrite;
 pub mod shelf;
 mod survey;
 mod switch;
+mod wifi;
 
 pub use backup::{
     ArchiveFile, BackupId, BackupPlan, ImageFile, PARTIAL, plan_backup, plan_safety_backup,
@@ -19,3 +20,4 @@ pub use restore::plan_restore;
 pub use rewrite::{Draft, RewritePlan};
 pub use survey::{CardSurvey, survey};
 pub use switch::{Switch, plan_switch};
+pub use wifi::{takes_wifi, wifi_stores, wifi_variables, with_variables};

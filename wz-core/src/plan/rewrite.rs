@@ -24,6 +24,8 @@ pub struct RewritePlan {
     pub from: String,
     /// The firmware that is in flash afterwards; the same for Restore.
     pub to: String,
+    /// The layout of that firmware, if it is a known one.
+    pub layout: Option<String>,
     /// The files that are needed, each once.
     pub images: Vec<Image>,
     /// In the order of flash, none overlapping another.
@@ -181,6 +183,7 @@ mod tests {
             operation: Operation::Restore,
             from: "stock".into(),
             to: "stock".into(),
+            layout: None,
             images: Vec::new(),
             targets: regions.iter().map(target).collect(),
             boot_guard: Region::new(Offset::ZERO, Size::ZERO),

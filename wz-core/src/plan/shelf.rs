@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::rewrite::Image;
-use crate::card::{Card, CardError, CardPath, EntryKind};
+use crate::card::{Card, CardError, CardOperation, CardPath, EntryKind};
 use crate::event::Problem;
 use crate::image::sha256sum::{self, Digest, LONGEST_FILE};
 use crate::units::Size;
@@ -105,6 +105,52 @@ impl Shelf {
     }
 }
 
+/// The image at `path`, wherever on the card it is and whatever it is called. Its hash is that in the
+/// `.sha256sum` file beside it, or else its own, as the card holds it.
+///
+/// # Errors
+/// Missing, empty, with a hash that is not its own, or not to be read.
+pub fn image_at(card: &mut dyn Card, path: &CardPath) -> Result<Image, Problem> {
+    let folder = path.parent();
+    let entries = card
+        .entries(&folder)
+        .map_err(|error| error.into_problem(card))?;
+    let entries = entries.unwrap_or_default();
+    let file_named = |name: &str| {
+        let mut files = entries.iter().filter_map(|entry| match entry.kind {
+            EntryKind::File(size) => Some((&entry.name, size)),
+            EntryKind::Folder => None,
+        });
+        files.find(|(other, _)| other.eq_ignore_ascii_case(name))
+    };
+    let file = path.to_string();
+    let Some((_, size)) = file_named(path.name()) else {
+        let there = "not this one".to_owned();
+        return Err(Problem::ImageMissing { file, there });
+    };
+    if size == Size::ZERO {
+        return Err(Problem::ImageEmpty { file });
+    }
+    let digest = match file_named(&format!("{}{SUM}", path.name())) {
+        Some((sum, _)) => {
+            let limit = Size::bytes(LONGEST_FILE as u64);
+            let sums = card
+                .read(&folder.join(sum), limit)
+                .map_err(|error| error.into_problem(card))?;
+            digest_of(path.name(), &file, sums.as_deref())?
+        }
+        None => own_digest(card, path).map_err(|error| error.into_problem(card))?,
+    };
+    let path = path.clone();
+    Ok(Image { path, size, digest })
+}
+
+fn own_digest(card: &mut dyn Card, path: &CardPath) -> Result<Digest, CardError> {
+    let mut reader = card.read_back(path)?;
+    Digest::of_reader(&mut reader)
+        .map_err(|source| CardError::new(CardOperation::Read, path, source))
+}
+
 /// The hash that stands for `name` in the content of the `.sha256sum` file beside it.
 fn digest_of(name: &str, image: &str, sums: Option<&[u8]>) -> Result<Digest, Problem> {
     let file = format!("{image}{SUM}");
@@ -184,6 +230,32 @@ mod tests {
     ) {
         let problem = shelf_with(image, sum).image(name).unwrap_err();
         assert_eq!(problem.code().to_string(), code, "{problem}");
+    }
+
+    #[rstest]
+    #[case::its_own(None, b"abc", Ok(()))]
+    #[case::in_the_file_beside_it(Some(SUM_OF_ABC), b"abc", Ok(()))]
+    #[case::missing(None, b"", Err("WZ-0502"))]
+    fn an_image_anywhere_has_a_hash(
+        #[case] sum: Option<&str>,
+        #[case] content: &[u8],
+        #[case] expected: Result<(), &str>,
+    ) {
+        let path = CardPath::root().join("new/cfg.jffs2");
+        let mut card = SimCard::new(Size::mib(1)).with(&path, content);
+        if let Some(sum) = sum {
+            let sum = format!("{sum}  cfg.jffs2\n");
+            card = card.with(&path.with_suffix(SUM), sum.as_bytes());
+        }
+        let image = image_at(&mut card, &path);
+        let found = image.as_ref().map(|image| image.digest);
+        let code = found.as_ref().map_err(|problem| problem.code().to_string());
+        match expected {
+            Ok(()) => assert_eq!(code, Ok(&Digest::of(content))),
+            Err(expected) => assert_eq!(code, Err(expected.to_owned())),
+        }
+        let elsewhere = image_at(&mut card, &CardPath::root().join("new/other"));
+        assert_eq!(elsewhere.unwrap_err().code().to_string(), "WZ-0501");
     }
 
     #[test]

@@ -116,6 +116,7 @@ fn written(layout: &Layout, scope: SwitchScope) -> impl Iterator<Item = &Partiti
 
 /// What will stand where, without the old firmware's part in it.
 struct Parts {
+    layout: Option<String>,
     images: Vec<Image>,
     targets: Vec<Target>,
     boot: Region,
@@ -126,16 +127,28 @@ struct Parts {
 impl Parts {
     fn into_plan(self, camera: &Camera, next: &Firmware) -> RewritePlan {
         let end = self.boot.end().max(camera.boot_guard.end());
+        let mut remarks = self.remarks;
+        remarks.extend(no_way_back(next, self.layout.as_deref()));
         RewritePlan {
             operation: Operation::SwitchFirmware,
             from: camera.firmware_name().to_owned(),
             to: next.name.clone(),
+            layout: self.layout,
             images: self.images,
             targets: self.targets,
             boot_guard: Region::new(Offset::ZERO, end - Offset::ZERO),
-            remarks: self.remarks,
+            remarks,
         }
     }
+}
+
+/// What is told of a firmware whose U-Boot boots nothing from the card.
+fn no_way_back(next: &Firmware, layout: Option<&str>) -> Option<Problem> {
+    let is_none = next.sd_kernels_of(layout).is_empty();
+    is_none.then(|| Problem::NoWayBackByCard {
+        firmware: next.name.clone(),
+        layout: layout.unwrap_or_default().to_owned(),
+    })
 }
 
 fn target(partition: &Partition, source: Source) -> Target {
@@ -188,6 +201,7 @@ fn from_partitions(
 /// What the shelf has for a layout, and what it lacks.
 fn collect(next: &Firmware, layout: &Layout, switch: Switch<'_>, shelf: &Shelf) -> Parts {
     let mut parts = Parts {
+        layout: Some(layout.name.clone()),
         images: Vec::new(),
         targets: Vec::new(),
         boot: boot_region(layout),
@@ -317,6 +331,7 @@ fn whole(image: &Image, camera: &Camera, next: &Firmware) -> Parts {
         part("all the rest", rest, Content::Bundle),
     ];
     Parts {
+        layout: None,
         problems: missing(image, &targets),
         images: vec![image.clone()],
         targets,
@@ -367,6 +382,7 @@ fn sliced(image: Image, layout: &Layout, scope: SwitchScope) -> Parts {
         }
     }
     Parts {
+        layout: Some(layout.name.clone()),
         problems: missing(&image, &written),
         remarks: short(&image, "the flash chip", layout.end() - Offset::ZERO)
             .into_iter()

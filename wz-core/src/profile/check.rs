@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::board::{AnyModel, Board, Gpio};
 use super::detect::Clue;
-use super::firmware::{Firmware, ModelRule};
-use super::layout::{Format, Layout, Partition, SwitchAction};
+use super::firmware::{Firmware, ModelRule, ProfileScripts};
+use super::layout::{Format, Layout, Partition, SwitchAction, WifiStore};
 use super::soc::Soc;
 use crate::event::Problem;
 use crate::units::{Offset, Region, Size};
@@ -38,6 +39,12 @@ fn is_card_name(name: &str) -> bool {
         && !name.starts_with('.')
         && !name.ends_with('.')
         && !name.eq_ignore_ascii_case(TAKEN_CARD_NAME)
+}
+
+/// Whether `<name>.ko` is a file name in one piece.
+fn is_module_name(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
+    (1..=LONGEST_NAME).contains(&name.len()) && name.chars().all(allowed)
 }
 
 /// Whether two chips have one name, or answer the same ids.
@@ -74,6 +81,7 @@ pub(super) fn soc(soc: &Soc) -> Vec<Problem> {
         findings.push(|file| Problem::ProfileFlashGeometry { file });
     }
     findings.inside(flash.boot_search_region(), flash.size);
+    findings.boards(soc);
     findings.problems
 }
 
@@ -82,6 +90,7 @@ pub(super) fn firmware(firmware: &Firmware, soc: &Soc) -> Vec<Problem> {
     findings.name(&firmware.name, &TAKEN_FIRMWARE_NAMES);
     findings.card_names(firmware);
     findings.firmware_rules(firmware, soc);
+    findings.scripts(&firmware.scripts);
     findings.layout_names(&firmware.layouts);
     for layout in &firmware.layouts {
         findings.layout(layout, soc);
@@ -174,6 +183,48 @@ impl Findings {
         }
     }
 
+    fn boards(&mut self, soc: &Soc) {
+        let mut models = BTreeSet::new();
+        for board in &soc.boards {
+            for code in &board.models {
+                self.name(code, &[]);
+                if !models.insert(code) {
+                    self.push(|file| Problem::ProfileNameRepeated {
+                        file,
+                        name: code.clone(),
+                    });
+                }
+            }
+            self.board(board, &soc.any_model);
+        }
+    }
+
+    fn board(&mut self, board: &Board, any: &AnyModel) {
+        let rule = || format!("board \"{}\"", board.models.join(", "));
+        if board.models.is_empty() {
+            self.rule(rule(), "is that of no model");
+        }
+        let mut pins = BTreeSet::new();
+        if !board.pins().into_iter().all(|pin| pins.insert(pin)) {
+            self.rule(rule(), "uses a GPIO line for two things");
+        }
+        let is_no_led = |pin: &Gpio| match &board.leds {
+            Some(leds) => !leds.iter().any(|led| led.gpio == *pin),
+            None => pins.contains(pin),
+        };
+        if any.led_pins.iter().any(is_no_led) {
+            self.rule(rule(), "has no LED at a line of any_model.led_pins");
+        }
+        for module in board.all_modules() {
+            if !is_module_name(&module.name) {
+                self.rule(rule(), "names a module that can be no file");
+            }
+            if module.parameters.contains(|c: char| c.is_control()) {
+                self.rule(rule(), "gives a module parameters that are not plain text");
+            }
+        }
+    }
+
     fn card_names(&mut self, firmware: &Firmware) {
         if firmware.sd_kernels.is_empty() {
             self.rule("sd_kernels", "names no file");
@@ -193,10 +244,25 @@ impl Findings {
                 });
             }
         }
+        // A kernel of another name would never be put away.
+        let of_layouts = firmware
+            .layouts
+            .iter()
+            .flat_map(|l| &l.sd_kernels)
+            .flatten();
+        if of_layouts
+            .into_iter()
+            .any(|name| !firmware.sd_kernels.contains(name))
+        {
+            self.rule(
+                "layout.sd_kernels",
+                "names a file that the firmware's does not",
+            );
+        }
     }
 
     fn firmware_rules(&mut self, firmware: &Firmware, soc: &Soc) {
-        if firmware.clues.is_empty() {
+        if firmware.clues.is_empty() && firmware.scripts.detect_firmware.is_none() {
             self.rule("detect.firmware", "is missing");
         }
         self.clues("detect.firmware", &firmware.clues, soc);
@@ -207,6 +273,22 @@ impl Findings {
             self.inside(mark.region(), soc.flash.size);
             if mark.text.is_empty() {
                 self.rule("pending_upgrade", "has an empty text");
+            }
+        }
+    }
+
+    fn scripts(&mut self, scripts: &ProfileScripts) {
+        let names = [
+            &scripts.detect_firmware,
+            &scripts.detect_model,
+            &scripts.post_switch,
+        ];
+        for name in names.into_iter().flatten() {
+            if !is_card_name(name) {
+                self.push(|file| Problem::ProfileCardName {
+                    file,
+                    name: name.clone(),
+                });
             }
         }
     }
@@ -297,6 +379,13 @@ impl Findings {
             self.rule(rule.as_str(), "is missing, and there are other layouts");
         }
         self.clues(&rule, &layout.evidence, soc);
+        if layout.wifi.contains(&WifiStore::Environment) && layout.environment().is_none() {
+            let rule = format!("wifi of the layout \"{}\"", layout.name);
+            self.rule(
+                rule,
+                "is in the environment, and there is no partition \"env\"",
+            );
+        }
     }
 
     fn layout(&mut self, layout: &Layout, soc: &Soc) {

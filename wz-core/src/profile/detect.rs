@@ -40,6 +40,12 @@ pub trait Evidence {
     /// # Errors
     /// That the file system could not be mounted or the file not be read.
     fn file(&mut self, partition: &Partition, path: &str) -> Result<Option<Vec<u8>>, Problem>;
+
+    /// The word that a script answers, by its path below the folder of profiles; none if it has none
+    /// to say, or cannot be asked here.
+    fn answer(&mut self, _script: &str) -> Option<String> {
+        None
+    }
 }
 
 /// The U-Boot environment: values by name.
@@ -273,7 +279,7 @@ impl Firmware {
                 return Ok(Some(model));
             }
         }
-        Ok(None)
+        Ok(self.model_by_script(evidence))
     }
 }
 

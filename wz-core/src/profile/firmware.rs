@@ -14,7 +14,8 @@ pub struct Firmware {
     pub name: String,
     /// The SoC that it is for.
     pub soc: String,
-    /// The file names that its U-Boot boots from a card, the preferred one first.
+    /// The file names that its U-Boot boots from a card, the preferred one first. Which of them a
+    /// build looks for is not known.
     pub sd_kernels: Vec<String>,
     /// A folder at the card's root that gets a copy of each backup.
     pub secondary_backup: Option<String>,
@@ -26,6 +27,21 @@ pub struct Firmware {
     pub pending_upgrade: Option<PendingUpgrade>,
     /// How it divides flash.
     pub layouts: Vec<Layout>,
+    /// What is left to scripts.
+    pub scripts: ProfileScripts,
+}
+
+/// Scripts beside a profile on the card, in the folder `<soc>/<firmware>/` of profiles, for what rules
+/// cannot say. Each is a file's name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProfileScripts {
+    /// Prints the firmware's name if it is in flash. Asked when no clue holds.
+    pub detect_firmware: Option<String>,
+    /// Prints the model's code. Asked when no rule holds.
+    pub detect_model: Option<String>,
+    /// Runs after this firmware was switched to, before custom scripts.
+    pub post_switch: Option<String>,
 }
 
 /// A kind of camera.
@@ -101,12 +117,38 @@ impl Firmware {
         format!("{}/{}.toml", self.soc, self.name)
     }
 
+    /// The folder of its scripts below the folder of profiles.
+    pub fn script_folder(&self) -> String {
+        format!("{}/{}", self.soc, self.name)
+    }
+
+    /// What one of its scripts answers.
+    fn answer(&self, script: Option<&String>, evidence: &mut dyn Evidence) -> Option<String> {
+        evidence.answer(&format!("{}/{}", self.script_folder(), script?))
+    }
+
     /// Whether this firmware is in flash. Stops reading at the first clue that holds.
     ///
     /// # Errors
     /// What the evidence could not be read for.
     pub fn matches(&self, evidence: &mut dyn Evidence) -> Result<bool, Problem> {
-        holds_any(&self.clues, evidence)
+        if holds_any(&self.clues, evidence)? {
+            return Ok(true);
+        }
+        let answer = self.answer(self.scripts.detect_firmware.as_ref(), evidence);
+        Ok(answer.is_some_and(|name| name == self.name))
+    }
+
+    /// The model that its script tells.
+    pub(super) fn model_by_script(&self, evidence: &mut dyn Evidence) -> Option<Model> {
+        let code = self.answer(self.scripts.detect_model.as_ref(), evidence)?;
+        let named = |rule: &&ModelRule| rule.code.as_ref() == Some(&code);
+        let rule = self.models.iter().find(named);
+        Some(Model {
+            name: rule.and_then(|rule| rule.name.clone()),
+            secure_boot: rule.is_some_and(|rule| rule.secure_boot),
+            code,
+        })
     }
 
     /// Whether these bytes, the start of a boot partition, have a text that is enough to tell this
@@ -153,6 +195,13 @@ impl Firmware {
         self.layouts.iter().find(|layout| layout.name == name)
     }
 
+    /// The file names that the U-Boot of this layout boots from a card; all that any layout's does, if
+    /// the layout is not known.
+    pub fn sd_kernels_of(&self, layout: Option<&str>) -> &[String] {
+        let of_layout = layout.and_then(|name| self.layout(name)?.sd_kernels.as_deref());
+        of_layout.unwrap_or(&self.sd_kernels)
+    }
+
     /// The text that marks a pending upgrade, up to the end of its line: `FWGRADEUP=kernel+app`.
     ///
     /// # Errors
@@ -196,6 +245,8 @@ pub(super) struct FirmwareSource {
     pending_upgrade: Option<PendingUpgrade>,
     #[serde(default, rename = "layout")]
     layouts: Vec<LayoutSource>,
+    #[serde(default)]
+    scripts: ProfileScripts,
 }
 
 #[derive(Debug, Deserialize)]
@@ -226,6 +277,7 @@ impl FirmwareSource {
             models: self.detect.model,
             pending_upgrade: self.pending_upgrade,
             layouts: self.layouts.into_iter().map(Layout::new).collect(),
+            scripts: self.scripts,
         }
     }
 }

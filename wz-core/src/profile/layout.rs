@@ -8,6 +8,9 @@ use crate::image::check::Content;
 use crate::image::empty::EmptyFileSystem;
 use crate::units::{Offset, Region, Size};
 
+/// What every firmware calls the partition with its U-Boot environment.
+const ENVIRONMENT: &str = "env";
+
 /// One way in which a firmware divides flash. The whole chip is not a partition: it is always there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
@@ -15,6 +18,11 @@ pub struct Layout {
     pub name: String,
     /// Any of these selects the layout. Empty if the firmware has no other.
     pub evidence: Vec<Clue>,
+    /// Where the firmware takes its Wi-Fi settings from, as far as they can be put there.
+    pub wifi: Vec<WifiStore>,
+    /// The file names that the U-Boot of this layout boots from a card, where they are not all of
+    /// its firmware's.
+    pub sd_kernels: Option<Vec<String>>,
     partitions: Vec<Partition>,
     end: Offset,
 }
@@ -55,6 +63,16 @@ pub enum Format {
     Vfat,
 }
 
+/// Where a firmware takes its Wi-Fi settings from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WifiStore {
+    /// From the U-Boot environment.
+    Environment,
+    /// From a text file at the top of the card.
+    Card,
+}
+
 /// What Switch does with a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -81,6 +99,8 @@ impl Layout {
         Self {
             name: source.name,
             evidence: source.evidence,
+            wifi: source.wifi,
+            sd_kernels: source.sd_kernels,
             partitions,
             end: end + source.gap_at_end,
         }
@@ -101,6 +121,11 @@ impl Layout {
         self.partitions
             .first()
             .filter(|p| p.region.offset == Offset::ZERO)
+    }
+
+    /// Where the U-Boot environment is, if the firmware has one.
+    pub fn environment(&self) -> Option<Region> {
+        self.partition(ENVIRONMENT).map(|env| env.region)
     }
 
     /// The partitions that Backup archives.
@@ -152,6 +177,18 @@ impl Partition {
 }
 
 impl Format {
+    /// Its name, as profiles have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::Uimage => "uimage",
+            Self::Bundle => "bundle",
+            Self::Jffs2 => "jffs2",
+            Self::Squashfs => "squashfs",
+            Self::Vfat => "vfat",
+        }
+    }
+
     /// The name that the kernel mounts it by, if it can be mounted.
     pub const fn file_system(self) -> Option<&'static str> {
         match self {
@@ -179,6 +216,9 @@ pub(super) struct LayoutSource {
     name: String,
     #[serde(default)]
     evidence: Vec<Clue>,
+    sd_kernels: Option<Vec<String>>,
+    #[serde(default)]
+    wifi: Vec<WifiStore>,
     #[serde(default)]
     gap_at_end: Size,
     #[serde(rename = "partition")]
@@ -226,8 +266,10 @@ mod tests {
             switch_all: SwitchAction::Write,
         };
         Layout::new(LayoutSource {
+            sd_kernels: None,
             name: "test".to_owned(),
             evidence: Vec::new(),
+            wifi: Vec::new(),
             gap_at_end: Size::ZERO,
             partitions: gaps_and_sizes.iter().enumerate().map(partition).collect(),
         })

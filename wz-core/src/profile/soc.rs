@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
+use super::board::{AnyModel, Board};
 use crate::units::{Offset, Region, Size};
 
 /// A family of chips that share a boot ROM, a kernel and a set of firmwares: T20, T31.
@@ -25,6 +26,12 @@ pub struct Soc {
     /// The members of the family.
     #[serde(rename = "chip")]
     pub chips: Vec<Chip>,
+    /// What all cameras with it have.
+    #[serde(default)]
+    pub any_model: AnyModel,
+    /// What models have.
+    #[serde(default, rename = "board")]
+    pub boards: Vec<Board>,
 }
 
 /// A member of a family.

@@ -83,8 +83,61 @@ impl<W: Write> Reporter for Log<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Step;
+    use crate::event::{CameraFacts, Operation, OptionState, Outcome, Phase, Problem, Step};
     use crate::units::Size;
+
+    #[test]
+    fn a_run_reads_like_this() {
+        let mut log = Log::new(Vec::new(), || Duration::from_millis(61_002));
+        let name = |text: &str| Some(text.to_owned());
+        for event in [
+            Event::Started { version: "9.9.9" },
+            Event::Note("Linux version 3.10.14\nwatchdog runs".into()),
+            Event::Options(vec![OptionState {
+                name: "backup_partitions",
+                on: true,
+            }]),
+            Event::Remark(Problem::ModelUnknown {
+                why: "no cfg".into(),
+            }),
+            Event::Camera(CameraFacts {
+                soc: "t31".into(),
+                chip: "t31x".into(),
+                group: "t31x".into(),
+                flash: "jz_sfc 16M".into(),
+                firmware: name("stock"),
+                layout: name("factory"),
+                model: None,
+            }),
+            Event::Plan(vec!["Create folder \"0001\"".into()]),
+            Event::OperationStarted(Operation::Backup),
+            Event::StepStarted(Step::Verify {
+                file: "a.bin".into(),
+            }),
+            Event::Progress {
+                done: Size::kib(1),
+                total: Size::kib(2),
+            },
+            Event::StepEnded(Verdict::Failed),
+            Event::OperationEnded(Operation::Backup, Verdict::Failed),
+            Event::Failed(Problem::SystemFailed {
+                doing: "read".into(),
+                reason: "no reason".into(),
+            }),
+            Event::PhaseEnded {
+                phase: Phase::Execute,
+                duration: Duration::from_millis(1234),
+            },
+            Event::Finished {
+                outcome: Outcome::Failed,
+                peak_memory: None,
+            },
+        ] {
+            log.report(&event);
+        }
+        let text = String::from_utf8(log.into_inner()).unwrap();
+        assert_eq!(text, include_str!("log.golden"));
+    }
 
     #[test]
     fn progress_is_logged_in_quarters_and_every_line_has_a_time() {

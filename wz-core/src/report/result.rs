@@ -136,6 +136,7 @@ impl Reporter for Record {
             | Event::StepStarted(_)
             | Event::Progress { .. }
             | Event::StepEnded(_)
+            | Event::Said(_)
             | Event::Note(_) => {}
         }
     }

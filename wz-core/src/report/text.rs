@@ -57,6 +57,10 @@ pub fn lines(event: &Event) -> Vec<Line> {
         }
         Event::OperationEnded(operation, verdict) => vec![ended(*operation, *verdict)],
         Event::StepStarted(step) => vec![Line::new(Tone::Plain, self::step(step))],
+        Event::Said(said) => said
+            .iter()
+            .map(|line| Line::new(Tone::Plain, format!("   | {line}")))
+            .collect(),
         Event::Saved(folder) => vec![saved(folder)],
         Event::BootRewritten { window } => vec![Line::new(
             Tone::Plain,
@@ -143,8 +147,18 @@ fn step(step: &Step) -> String {
         ),
         Step::CopyKernel { to } => format!("-> Copy SD kernel: to {to}"),
         Step::FindBackup => "-> Look for a backup of what is in flash now".to_owned(),
+        Step::WriteEnvironment { region } => {
+            format!("-> Write the U-Boot environment: {region}, and read it back")
+        }
+        Step::PutEnvironmentBack { region } => {
+            format!("-> Put the U-Boot environment back: {region}")
+        }
+        Step::WriteWifiFile { file } => format!("-> Write the Wi-Fi settings to the card: {file}"),
         Step::EditConfig { key } => format!("-> Set {key}=\"no\" in general.conf"),
-        Step::PutKernelAway { name, to } => format!("-> Rename SD kernel: {name} to {to}"),
+        Step::PutKernelAway { name, to } | Step::GiveKernelBack { name, to } => {
+            format!("-> Rename SD kernel: {name} to {to}")
+        }
+        Step::RunScript { name } => format!("-> Run script: {name}"),
     }
 }
 

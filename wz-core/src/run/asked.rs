@@ -2,7 +2,7 @@
 
 use super::Stop;
 use crate::card::{Card, CardError, CardPath, Entry, EntryKind};
-use crate::config::{self, Mode, Request};
+use crate::config::{self, GeneralConf, Mode, Order, Reading, Request};
 use crate::event::{Event, Problem, Reporter};
 use crate::journal::{self, RunId, Stage, State};
 use crate::profile::{Catalogue, ProfileFile};
@@ -24,22 +24,34 @@ pub(super) fn ready(
     })
 }
 
-/// Reads `general.conf`. Reported here: the options; remarks are about the file and come first.
-pub(super) fn read_config(
+/// What is asked for: by `order`, or else by `general.conf`. Reported here: the options; remarks are
+/// about the file and come first.
+pub(super) fn read_request(
     card: &mut dyn Card,
+    order: Option<&Order>,
     reporter: &mut dyn Reporter,
 ) -> Result<Request, Stop> {
     let path = CardPath::general_conf();
-    let bytes = card
-        .read(&path, config::LIMIT)
-        .map_err(|error| error.into_problem(card))?;
-    let missing = || Problem::ConfigMissing {
-        file: path.to_string(),
+    let file = path.as_str();
+    let conf = match (read_config(card, reporter)?, order) {
+        (Some(conf), _) => conf,
+        (None, Some(_)) => Reading {
+            value: GeneralConf::default(),
+            warnings: Vec::new(),
+        },
+        (None, None) => {
+            return Err(Stop::from(Problem::ConfigMissing {
+                file: file.to_owned(),
+            }));
+        }
     };
-    let bytes = bytes.ok_or_else(missing)?;
-    let conf = config::read_general(path.as_str(), &bytes)?;
-    reporter.report(&Event::Options(conf.value.options()));
-    let request = config::request(path.as_str(), &conf.value);
+    let request = match order {
+        Some(order) => Ok(config::ordered(file, order, &conf.value)),
+        None => {
+            reporter.report(&Event::Options(conf.value.options()));
+            config::request(file, &conf.value)
+        }
+    };
     let remarks = conf.warnings.into_iter();
     remarks.for_each(|remark| reporter.report(&Event::Remark(remark)));
     let request = request?;
@@ -48,6 +60,32 @@ pub(super) fn read_config(
         .into_iter()
         .for_each(|remark| reporter.report(&Event::Remark(remark)));
     Ok(request.value)
+}
+
+/// Reads `general.conf`, if there is one. What it says is noted for a bug report, secrets left out.
+pub(super) fn read_config(
+    card: &mut dyn Card,
+    reporter: &mut dyn Reporter,
+) -> Result<Option<Reading<GeneralConf>>, Stop> {
+    let path = CardPath::general_conf();
+    let bytes = card
+        .read(&path, config::LIMIT)
+        .map_err(|error| error.into_problem(card))?;
+    let Some(bytes) = bytes else {
+        return Ok(None);
+    };
+    note_config(&path, &bytes, reporter);
+    Ok(Some(config::read_general(path.as_str(), &bytes)?))
+}
+
+/// For a bug report: what the file says, secrets left out.
+pub(super) fn note_config(path: &CardPath, bytes: &[u8], reporter: &mut dyn Reporter) {
+    let lines = config::listing(path.as_str(), bytes);
+    let lines = lines.iter().map(|line| format!("\n  {line}"));
+    reporter.report(&Event::Note(format!(
+        "{path}:{}",
+        lines.collect::<String>()
+    )));
 }
 
 /// Where a run starts from.
@@ -85,12 +123,16 @@ pub(super) fn standing(
             Ok(Standing::Interrupted(Box::new(state)))
         }
         leftover if !wants_to_write => Ok(Standing::ReadsOnly(leftover.map(Box::new))),
-        Some(state) if state.stage == Stage::Preparing => Ok(Standing::Begins(Earlier {
-            attempts: state.attempts,
+        Some(state) => Ok(Standing::Begins(Earlier {
+            // A run that is over counts no more; what it has left is still to be removed.
+            attempts: match state.stage {
+                Stage::Preparing => state.attempts,
+                _ => 0,
+            },
             kernel_copies: state.kernel_copies,
             run: Some(state.journal.run()),
         })),
-        _ => Ok(Standing::Begins(Earlier::default())),
+        None => Ok(Standing::Begins(Earlier::default())),
     }
 }
 

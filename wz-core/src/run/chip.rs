@@ -3,7 +3,7 @@
 use crate::event::Problem;
 use crate::image::sha256sum::Digest;
 use crate::journal::Begun;
-use crate::profile::{Catalogue, Chip, Reading, Soc};
+use crate::profile::{Catalogue, Chip, Fittings, Reading, Soc};
 
 /// What tells the SoC.
 #[derive(Clone, Debug)]
@@ -38,6 +38,13 @@ pub(super) fn find_chip<'a>(
                 })
         }
     }
+}
+
+/// What may be driven on a camera of which nothing is known but its chip: what the program was built
+/// with says so, for there may be no card.
+pub fn early_fittings(evidence: &ChipEvidence) -> Fittings {
+    let catalogue = Catalogue::builtin();
+    find_chip(&catalogue, evidence).map_or_else(|_| Fittings::none(), |(soc, _)| soc.fittings(None))
 }
 
 fn chips(catalogue: &Catalogue) -> String {

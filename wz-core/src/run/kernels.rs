@@ -6,23 +6,71 @@ use std::io::{Read, Write};
 
 use crate::card::{Card, CardError, CardOperation, CardPath, EntryKind, rename_for_good};
 use crate::event::{Event, Problem, Reporter, Step, in_step};
-use crate::image::uimage::{CheckedHeader, HEADER_LEN};
+use crate::image::uimage::{CheckedHeader, HEADER_LEN, UimageError};
 use crate::profile::Catalogue;
 use crate::units::{Offset, Size};
 
 /// What stands behind the name of an SD kernel that has been put away.
 pub const PUT_AWAY: &str = ".wz_flash-helper";
 
+/// What stands behind the name of a copy that is not whole.
+const PARTIAL: &str = ".partial";
+
 /// How much is copied at a time.
 const CHUNK: usize = 64 * 1024;
 
-/// Whether a kernel was there to be put away.
+/// The names that U-Boots look for, and what becomes of such files when a run is over.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// All names under which some U-Boot looks for a kernel.
+    pub names: Vec<String>,
+    /// What becomes of the files.
+    pub in_the_end: InTheEnd,
+}
+
+/// What becomes of the SD kernels when a run is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kernels {
+pub enum InTheEnd {
     /// They are put away.
     PutAway,
+    /// They keep their names: the owner's hidden option.
+    Keep,
+}
+
+/// What has become of the SD kernels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kernels {
+    /// They are put away. These were their names.
+    PutAway(Vec<String>),
     /// There was none of a known name.
     NoneFound,
+    /// They keep their names.
+    Kept,
+}
+
+impl Kernels {
+    /// Where those are now that were put away.
+    pub fn files(&self) -> Vec<CardPath> {
+        match self {
+            Self::PutAway(names) => names.iter().map(|name| put_away_path(name)).collect(),
+            Self::NoneFound | Self::Kept => Vec::new(),
+        }
+    }
+}
+
+/// The name that U-Boot looks for, of a kernel that is put away or is not.
+pub fn name_of(path: &CardPath) -> &str {
+    path.name().strip_suffix(PUT_AWAY).unwrap_or(path.name())
+}
+
+/// Whether it is one of these names. FAT knows no case.
+pub fn is_one_of(name: &str, names: &[String]) -> bool {
+    names.iter().any(|other| other.eq_ignore_ascii_case(name))
+}
+
+/// Where a kernel of this name is once it is put away.
+pub fn put_away_path(name: &str) -> CardPath {
+    CardPath::root().join(&format!("{name}{PUT_AWAY}"))
 }
 
 /// All names under which some U-Boot of the catalogue, or of the built-in one, looks for a kernel.
@@ -47,6 +95,33 @@ pub fn names_at_the_top(card: &mut dyn Card) -> Result<Vec<String>, Problem> {
     Ok(files.map(|entry| entry.name).collect())
 }
 
+/// Those files at the top of the card that have one of these names.
+///
+/// # Errors
+/// The card's own.
+pub fn present(card: &mut dyn Card, names: &[String]) -> Result<Vec<String>, Problem> {
+    let there = names_at_the_top(card)?.into_iter();
+    Ok(there.filter(|entry| is_one_of(entry, names)).collect())
+}
+
+/// Does with the kernels what the rule says.
+///
+/// # Errors
+/// Those of [`put_away`].
+pub fn end(
+    rule: &Rule,
+    card: &mut dyn Card,
+    reporter: &mut dyn Reporter,
+) -> Result<Kernels, Problem> {
+    match rule.in_the_end {
+        InTheEnd::PutAway => put_away(card, &rule.names, reporter),
+        InTheEnd::Keep => {
+            reporter.report(&Event::Remark(Problem::KernelKept {}));
+            Ok(Kernels::Kept)
+        }
+    }
+}
+
 /// Renames every file of these names, and makes sure that it lasts.
 ///
 /// # Errors
@@ -56,32 +131,52 @@ pub fn put_away(
     names: &[String],
     reporter: &mut dyn Reporter,
 ) -> Result<Kernels, Problem> {
-    let is_kernel = |entry: &String| names.iter().any(|name| name.eq_ignore_ascii_case(entry));
-    let mut found = Kernels::NoneFound;
-    for name in names_at_the_top(card)?.into_iter().filter(is_kernel) {
-        let to = format!("{name}{PUT_AWAY}");
+    let found = present(card, names)?;
+    for name in &found {
+        let to = put_away_path(name);
         let step = Step::PutKernelAway {
             name: name.clone(),
-            to: to.clone(),
+            to: to.to_string(),
         };
         in_step(reporter, step, |_| {
-            let root = CardPath::root();
-            rename_for_good(card, &root.join(&name), &root.join(&to)).map_err(|error| {
+            rename_for_good(card, &CardPath::root().join(name), &to).map_err(|error| {
                 Problem::KernelNotPutAway {
                     name: name.clone(),
                     reason: error.source.to_string(),
                 }
             })
         })?;
-        found = Kernels::PutAway;
     }
-    Ok(found)
+    Ok(match found.is_empty() {
+        true => Kernels::NoneFound,
+        false => Kernels::PutAway(found),
+    })
+}
+
+/// Those of these names whose kernel has been put away.
+///
+/// # Errors
+/// The card's own.
+pub fn away(card: &mut dyn Card, names: &[String]) -> Result<Vec<String>, Problem> {
+    let there = names_at_the_top(card)?;
+    let is_away = |name: &&String| is_one_of(put_away_path(name).name(), &there);
+    Ok(names.iter().filter(is_away).cloned().collect())
+}
+
+/// Which kernels on the card may serve as the source of copies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sources<'a> {
+    /// Those that U-Boot finds: it has just booted one of them.
+    Bootable,
+    /// If there is none, also those of these names that have been put away.
+    PutAway(&'a [String]),
 }
 
 /// A kernel that U-Boot boots, and the names that it is still missing under.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copies {
-    from: CardPath,
+    /// The kernel.
+    pub from: CardPath,
     size: Size,
     /// The names of the copies.
     pub to: Vec<String>,
@@ -97,6 +192,16 @@ impl Copies {
         }
     }
 
+    /// Copies of the kernel at `from`, which is as long as `size`.
+    pub fn of(from: CardPath, size: Size, to: Vec<String>) -> Self {
+        Self { from, size, to }
+    }
+
+    /// Whether U-Boot finds the kernel without them.
+    pub fn are_of_a_bootable_one(&self) -> bool {
+        !self.from.name().to_ascii_lowercase().ends_with(PUT_AWAY)
+    }
+
     /// What the copies take on the card.
     pub fn needed(&self, cluster: Size) -> Size {
         let one = self.size.round_up(cluster).get() + 2 * cluster.get();
@@ -109,33 +214,29 @@ impl Copies {
 ///
 /// # Errors
 /// [`Problem::NoBootableKernel`] when there is none to copy, and the card's own.
-pub fn missing(card: &mut dyn Card, names: &[String]) -> Result<Copies, Problem> {
+pub fn missing(
+    card: &mut dyn Card,
+    names: &[String],
+    sources: Sources<'_>,
+) -> Result<Copies, Problem> {
     let there = names_at_the_top(card)?;
-    let is_there = |name: &String| there.iter().any(|entry| entry.eq_ignore_ascii_case(name));
+    let is_there = |name: &String| is_one_of(name, &there);
     let mut distinct = BTreeSet::new();
     let names = names
         .iter()
         .filter(|name| distinct.insert(name.to_ascii_lowercase()));
     let (present, absent): (Vec<&String>, Vec<&String>) = names.partition(|name| is_there(name));
-    let mut found: Option<(CardPath, CheckedHeader)> = None;
-    for name in &present {
-        let path = CardPath::root().join(name);
-        let header = bootable(card, &path).map_err(|error| error.into_problem(card))?;
-        match (header, &found) {
-            (Some(header), Some((first, known))) if header != *known => {
-                return Err(Problem::KernelsDiffer {
-                    first: first.to_string(),
-                    second: path.to_string(),
-                });
-            }
-            (Some(header), None) => found = Some((path, header)),
-            _ => {}
-        }
+    let places = present.iter().map(|name| CardPath::root().join(name));
+    let mut found = the_bootable_one(card, &places.collect::<Vec<_>>())?;
+    if let Sources::PutAway(known) = sources
+        && present.is_empty()
+    {
+        let away = Kernels::PutAway(away(card, known)?);
+        found = the_bootable_one(card, &away.files())?;
     }
     if let Some((from, header)) = found {
         let to = absent.into_iter().cloned().collect();
-        let size = header.total();
-        return Ok(Copies { from, size, to });
+        return Ok(Copies::of(from, header.total(), to));
     }
     let names = present.into_iter().chain(absent).map(String::as_str);
     Err(Problem::NoBootableKernel {
@@ -143,16 +244,46 @@ pub fn missing(card: &mut dyn Card, names: &[String]) -> Result<Copies, Problem>
     })
 }
 
-/// The header of the file, if it is a uImage that U-Boot boots: header, length and both CRCs are
-/// right.
+/// The first bootable one of these files, if all that are bootable are the same.
+fn the_bootable_one(
+    card: &mut dyn Card,
+    files: &[CardPath],
+) -> Result<Option<(CardPath, CheckedHeader)>, Problem> {
+    let mut found = bootable_of(card, files)?.into_iter();
+    let Some((first, header)) = found.next() else {
+        return Ok(None);
+    };
+    match found.find(|(_, other)| *other != header) {
+        None => Ok(Some((first, header))),
+        Some((second, _)) => Err(Problem::KernelsDiffer {
+            first: first.to_string(),
+            second: second.to_string(),
+        }),
+    }
+}
+
+/// The header of the file, if it is a kernel that U-Boot boots.
 fn bootable(card: &mut dyn Card, path: &CardPath) -> Result<Option<CheckedHeader>, CardError> {
+    examine(card, path).map(Result::ok)
+}
+
+/// Whether U-Boot boots the file: a uImage and nothing else, header, length and both CRCs right, with
+/// a kernel for MIPS. It is read from the card itself.
+///
+/// # Errors
+/// The card's own. What is wrong with the file is no error.
+pub fn examine(
+    card: &mut dyn Card,
+    path: &CardPath,
+) -> Result<Result<CheckedHeader, UimageError>, CardError> {
     let failed = |source| CardError::new(CardOperation::Read, path, source);
     let mut reader = card.read_back(path)?;
     let mut head = Vec::new();
     let header = (&mut reader).take(HEADER_LEN as u64).read_to_end(&mut head);
     header.map_err(failed)?;
-    let Ok(header) = CheckedHeader::parse(&head) else {
-        return Ok(None);
+    let header = match CheckedHeader::parse(&head) {
+        Ok(header) => header,
+        Err(why) => return Ok(Err(why)),
     };
     let (mut crc, mut length) = (crc32fast::Hasher::new(), 0);
     let mut buffer = vec![0; CHUNK];
@@ -165,8 +296,44 @@ fn bootable(card: &mut dyn Card, path: &CardPath) -> Result<Option<CheckedHeader
             }
         }
     }
-    let is_whole = Size::bytes(length) == header.payload && crc.finalize() == header.payload_crc;
-    Ok(is_whole.then_some(header))
+    Ok(judge(header, Size::bytes(length), crc.finalize()))
+}
+
+fn judge(header: CheckedHeader, found: Size, crc: u32) -> Result<CheckedHeader, UimageError> {
+    header.header.mips_kernel()?;
+    let announced = header.payload;
+    if found < announced {
+        return Err(UimageError::PayloadCut { announced, found });
+    }
+    if found > announced {
+        return Err(UimageError::Surplus {
+            surplus: Size::bytes(found.get() - announced.get()),
+            end: Offset::ZERO + header.total(),
+        });
+    }
+    match header.payload_crc {
+        stored if stored != crc => Err(UimageError::PayloadCrc {
+            stored,
+            computed: crc,
+        }),
+        _ => Ok(header),
+    }
+}
+
+/// Those of these files that U-Boot boots.
+///
+/// # Errors
+/// The card's own.
+pub fn bootable_of(
+    card: &mut dyn Card,
+    files: &[CardPath],
+) -> Result<Vec<(CardPath, CheckedHeader)>, Problem> {
+    let mut found = Vec::new();
+    for file in files {
+        let header = bootable(card, file).map_err(|error| error.into_problem(card))?;
+        found.extend(header.map(|header| (file.clone(), header)));
+    }
+    Ok(found)
 }
 
 /// Makes one of the copies. It gets its name when it was read back from the card.
@@ -184,7 +351,7 @@ pub fn copy(
     };
     in_step(reporter, step, |reporter| {
         let to = CardPath::root().join(name);
-        let partial = to.with_suffix(".partial");
+        let partial = to.with_suffix(PARTIAL);
         let copied =
             stream(copies, &partial, card, reporter).and_then(|()| bootable(card, &partial));
         match copied.map_err(|error| error.into_problem(card))? {
@@ -225,24 +392,43 @@ fn stream(
     card.sync()
 }
 
-/// Removes copies that were made, as far as they are there.
+/// Removes copies that were made or begun, as far as they are there and the same kernel is there under
+/// another name: without the original, which the owner may have renamed, a copy is the owner's kernel.
 ///
 /// # Errors
 /// The card's own.
 pub fn remove_copies(copies: &[String], card: &mut dyn Card) -> Result<(), Problem> {
-    let there = names_at_the_top(card)?;
-    let is_copy = |entry: &String| copies.iter().any(|copy| copy.eq_ignore_ascii_case(entry));
-    let (made, others): (Vec<&String>, Vec<&String>) = there.iter().partition(|name| is_copy(name));
-    // Without the original, which the owner may have renamed, the last copy is the owner's kernel.
-    let mut kept = 1;
-    for name in others {
-        let path = CardPath::root().join(name);
-        if bootable(card, &path).is_ok_and(|header| header.is_some()) {
-            kept = 0;
+    let there = names_at_the_top(card)?.into_iter();
+    let begun = |name: &String| {
+        name.strip_suffix(PARTIAL)
+            .is_some_and(|n| is_one_of(n, copies))
+    };
+    let (begun, there): (Vec<String>, Vec<String>) = there.partition(begun);
+    let made = |name: &String| is_one_of(name, copies);
+    let (made, others): (Vec<String>, Vec<String>) = there.into_iter().partition(made);
+    let path = |name: &String| CardPath::root().join(name);
+    let mut superfluous: Vec<CardPath> = begun.iter().map(path).collect();
+    let mut kept: Vec<CheckedHeader> = Vec::new();
+    for file in others.iter().map(path) {
+        kept.extend(bootable(card, &file).ok().flatten());
+    }
+    for file in made.iter().map(path) {
+        // The header has the checksum of the rest, so it tells a copy without reading all of it.
+        let head = card
+            .read(&file, Size::bytes(HEADER_LEN as u64))
+            .map_err(|error| error.into_problem(card))?;
+        let head = CheckedHeader::parse(&head.unwrap_or_default());
+        if head.is_ok_and(|header| kept.contains(&header)) {
+            superfluous.push(file);
+            continue;
+        }
+        match bootable(card, &file).map_err(|error| error.into_problem(card))? {
+            Some(header) => kept.push(header),
+            None => superfluous.push(file),
         }
     }
-    for name in made.into_iter().skip(kept) {
-        card.remove_file(&CardPath::root().join(name))
+    for file in superfluous {
+        card.remove_file(&file)
             .map_err(|error| error.into_problem(card))?;
     }
     card.sync().map_err(|error| error.into_problem(card))

@@ -3,32 +3,48 @@
 //! The hardware comes in through traits, so that the same steps run on a camera, against simulated
 //! chips and cards in tests, and on the owner's computer.
 
+mod afterwards;
 mod asked;
+mod by_hand;
+mod changing;
 mod chip;
+mod death;
+mod edit;
+mod ending;
+mod finding;
 mod kernels;
+mod look;
+mod notes;
 mod prepare;
 mod rewriting;
+mod scripts;
+mod wifi;
 
 use std::time::Duration;
 
-use crate::card::{Card, CardPath, remove_for_good};
-use crate::config::{Mode, Request};
-use crate::detect::{self, Camera, Detected, FlashDevice, Manual};
+use crate::card::{Card, CardPath};
+use crate::config::{self, Mode, NextStart, Order, Request, Volume, WifiSetup};
+use crate::detect::{Camera, FlashDevice};
 use crate::event::{Event, Operation, Outcome, Phase, Problem, Reporter, Verdict};
 use crate::execute::{BackupResult, backup};
 use crate::flash::{FileSystems, Flash};
-use crate::journal::{self, Journal, MOST_ATTEMPTS, Record, RunId, Stage, State};
-use crate::profile::{Catalogue, Chip, Soc};
+use crate::journal::State;
+use crate::profile::{Catalogue, Fittings};
 use crate::units::Size;
 
-use asked::{Earlier, Ready, Standing, read_config, ready, standing, wants, with_card_profiles};
-use chip::{find_chip, is_this_camera, serial_of};
-use kernels::Kernels;
+use afterwards::Afterwards;
+use asked::{Ready, Standing, read_request, ready, standing, wants, with_card_profiles};
+use ending::{Over, conclude, forget};
+use kernels::{InTheEnd, Kernels, Rule, Sources};
 use prepare::Prepared;
-use rewriting::{KernelNames, Left};
+use wifi::Provisioned;
 
-pub use chip::ChipEvidence;
+pub use by_hand::{preview, run_by_hand, take_in};
+pub use chip::{ChipEvidence, early_fittings};
+pub use death::after_death;
 pub use kernels::PUT_AWAY;
+pub use look::{Sight, look};
+pub use scripts::{ScriptCall, ScriptFacts};
 
 /// The flash chip and its kernel device.
 pub struct FlashUnit<'a> {
@@ -59,8 +75,51 @@ pub trait Surroundings {
     /// A sign of life for the watchdog, where nothing is reported for a while.
     fn keep_alive(&self);
 
-    /// Called once when all is planned and nothing has been done: the owner may want a shell.
-    fn before_operations(&mut self);
+    /// Called once when all is planned and nothing has been done: the owner may want a shell. What
+    /// is mounted of flash would be in its way, and is released before it opens.
+    fn before_operations(&mut self, file_systems: &mut dyn FileSystems) -> Visit;
+
+    /// Asks a script of a profile about the camera with this SoC and chip, and returns what it printed.
+    /// It may read flash, and change nothing. Where none can be run, that is its answer.
+    ///
+    /// # Errors
+    /// When it is not there, cannot be started, takes too long, or ends with another status than 0.
+    fn ask_script(
+        &mut self,
+        script: &CardPath,
+        _camera: (&str, &str),
+        _reporter: &mut dyn Reporter,
+    ) -> Result<String, Problem> {
+        Err(Problem::ProfileScriptFailed {
+            script: script.to_string(),
+            reason: "no script can be run here".to_owned(),
+        })
+    }
+
+    /// Runs a custom script to its end.
+    ///
+    /// # Errors
+    /// When it is not there, cannot be started, takes too long, or ends with another status than 0.
+    fn run_script(
+        &mut self,
+        script: &ScriptCall<'_>,
+        reporter: &mut dyn Reporter,
+    ) -> Result<(), Problem>;
+
+    /// Called once when it is known what the camera is: what may be driven on it from now on, and how
+    /// loud it is to speak, if at all. Nothing that the run does depends on it.
+    fn fit_out(&mut self, fittings: &Fittings, sound: Option<Volume>) {
+        let _ = (fittings, sound);
+    }
+}
+
+/// Whether somebody was there who may have changed flash and card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visit {
+    /// Nothing was opened: all is as it was planned for.
+    Nobody,
+    /// A shell was open.
+    Somebody,
 }
 
 /// How a run ended.
@@ -84,22 +143,43 @@ pub enum Next {
     StayOn,
 }
 
-impl Ended {
-    fn after(outcome: Outcome, kernels: Kernels) -> Self {
-        let next = match kernels {
-            Kernels::PutAway => Next::Restart,
-            Kernels::NoneFound => Next::WaitForCardOut,
-        };
-        Self { outcome, next }
-    }
-}
-
 /// Why a run stops.
 enum Stop {
     /// Nothing was begun.
     Refused(Vec<Problem>),
     /// Something was begun.
     Failed(Problem),
+    /// Nothing was begun, and it starts again.
+    PlanAnew(PlanAnew),
+}
+
+impl Stop {
+    fn into_problems(self) -> Vec<Problem> {
+        match self {
+            Self::Refused(problems) => problems,
+            Self::Failed(problem) => vec![problem],
+            Self::PlanAnew(_) => Vec::new(),
+        }
+    }
+}
+
+/// Somebody had a shell: whatever was read before may have changed.
+struct PlanAnew;
+
+impl From<PlanAnew> for Stop {
+    fn from(anew: PlanAnew) -> Self {
+        Self::PlanAnew(anew)
+    }
+}
+
+/// Where a run starts from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Start {
+    /// U-Boot has just booted the SD kernel.
+    PowerOn,
+    /// A shell is or was open: the SD kernel may have been put away, this power-on has been counted,
+    /// and nobody is asked again.
+    Shell,
 }
 
 impl From<Problem> for Stop {
@@ -114,11 +194,24 @@ impl From<Vec<Problem>> for Stop {
     }
 }
 
+impl Start {
+    /// Where copies of the SD kernel may come from, whose names are these.
+    fn kernel_sources(self, names: &[String]) -> Sources<'_> {
+        match self {
+            Self::PowerOn => Sources::Bootable,
+            Self::Shell => Sources::PutAway(names),
+        }
+    }
+}
+
 /// The machine, as far as it is there, and who is told.
 struct Scene<'a, 'b> {
+    start: Start,
     card: &'a mut dyn Card,
     flash: Result<FlashUnit<'b>, Problem>,
     chip: &'a ChipEvidence,
+    /// What becomes of the SD kernels.
+    rule: Rule,
     surroundings: &'a mut dyn Surroundings,
     reporter: &'a mut dyn Reporter,
 }
@@ -134,34 +227,118 @@ pub fn run(
     surroundings: &mut dyn Surroundings,
     reporter: &mut dyn Reporter,
 ) -> Ended {
-    let config = read_config(card, reporter);
-    let catalogue = with_card_profiles(card);
-    let standing = standing(card, config.as_ref().ok());
-    let mut scene = Scene {
-        card,
-        flash,
-        chip,
-        surroundings,
-        reporter,
-    };
-    let ended = match standing {
-        Ok(Standing::ReadsOnly(leftover)) => scene.only_read(leftover, config, catalogue),
-        Ok(Standing::Begins(earlier)) => scene.begin(earlier, config, catalogue),
-        Ok(Standing::Interrupted(_)) if wants(&config, Mode::DryRun) => {
-            scene.refuse_and_wait(Problem::DryRunOfOpenRun {})
+    Scene::new(Start::PowerOn, card, flash, chip, surroundings, reporter).whole(None)
+}
+
+fn rule(catalogue: Option<&Catalogue>, wanted: Option<&config::Afterwards>) -> Rule {
+    Rule {
+        names: kernels::names(catalogue),
+        in_the_end: in_the_end(wanted),
+    }
+}
+
+fn in_the_end(wanted: Option<&config::Afterwards>) -> InTheEnd {
+    match wanted.map(|wanted| &wanted.next_start) {
+        Some(NextStart::ProgramKept) => InTheEnd::Keep,
+        _ => InTheEnd::PutAway,
+    }
+}
+
+impl<'a, 'b> Scene<'a, 'b> {
+    fn new(
+        start: Start,
+        card: &'a mut dyn Card,
+        flash: Result<FlashUnit<'b>, Problem>,
+        chip: &'a ChipEvidence,
+        surroundings: &'a mut dyn Surroundings,
+        reporter: &'a mut dyn Reporter,
+    ) -> Self {
+        Self {
+            start,
+            card,
+            flash,
+            chip,
+            rule: rule(None, None),
+            surroundings,
+            reporter,
         }
-        Ok(Standing::Interrupted(state)) => scene.resume(*state, catalogue),
-        // Whether the camera still starts without the card is not known.
-        Err(problem) => scene.refuse_and_wait(problem),
-    };
-    scene.reporter.report(&Event::Finished {
-        outcome: ended.outcome,
-        peak_memory: scene.surroundings.peak_memory(),
-    });
-    ended
+    }
 }
 
 impl Scene<'_, '_> {
+    /// A run to its end, for `order` or else for what `general.conf` asks for.
+    fn whole(&mut self, order: Option<&Order>) -> Ended {
+        let ended = loop {
+            match self.attempt(order) {
+                Ok(ended) => break ended,
+                Err(PlanAnew) => {
+                    self.start = Start::Shell;
+                    let told = Problem::PlannedAnew {};
+                    self.reporter.report(&Event::Remark(told));
+                }
+            }
+        };
+        self.reporter.report(&Event::Finished {
+            outcome: ended.outcome,
+            peak_memory: self.surroundings.peak_memory(),
+        });
+        ended
+    }
+
+    fn attempt(&mut self, order: Option<&Order>) -> Result<Ended, PlanAnew> {
+        let config = read_request(self.card, order, self.reporter);
+        let catalogue = with_card_profiles(self.card);
+        let request = config.as_ref().ok();
+        let standing = standing(self.card, request);
+        let is_dry = wants(&config, Mode::DryRun);
+        let leaves_wifi = request.is_some_and(|request| request.wifi == WifiSetup::LeftAlone);
+        let wanted = request.map(|request| request.afterwards.clone());
+        self.rule = rule(catalogue.as_ref().ok(), wanted.as_ref());
+        let mut over = match standing {
+            Ok(Standing::ReadsOnly(leftover)) => self.only_read(leftover, config, catalogue)?,
+            Ok(Standing::Begins(earlier)) => self.begin(earlier, config, catalogue)?,
+            Ok(Standing::Interrupted(_)) if order.is_some() => {
+                self.refuse_and_wait(Problem::RunOpen {})
+            }
+            Ok(Standing::Interrupted(_)) if is_dry => {
+                self.refuse_and_wait(Problem::DryRunOfOpenRun {})
+            }
+            Ok(Standing::Interrupted(state)) => self.resume(*state, wanted.as_ref(), catalogue)?,
+            // Whether the camera still starts without the card is not known.
+            Err(problem) => self.refuse_and_wait(problem),
+        };
+        let wifi = match is_dry || leaves_wifi {
+            true => Provisioned::NotAsked,
+            false => self.set_up_wifi(&mut over),
+        };
+        let mut ended = self.follow(over, wanted.as_ref());
+        if wifi == Provisioned::Later && is_well(ended.outcome) {
+            ended.outcome = Outcome::Incomplete;
+        }
+        Ok(ended)
+    }
+
+    /// Lets the owner have a shell, once per power-on.
+    fn pause(&mut self) -> Result<(), PlanAnew> {
+        match (self.start, &mut self.flash) {
+            (Start::PowerOn, Ok(flash)) => {
+                match self.surroundings.before_operations(flash.file_systems) {
+                    Visit::Nobody => Ok(()),
+                    Visit::Somebody => Err(PlanAnew),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Which power-on of its run this is, after `earlier` ones.
+    fn attempt_after(&self, earlier: u32) -> u32 {
+        match self.start {
+            Start::PowerOn => earlier + 1,
+            Start::Shell => earlier.max(1),
+        }
+    }
+
     /// S7: a run that does not change flash puts the SD kernel away before it looks at flash,
     /// whatever is wrong, so that the camera never starts it again and again.
     fn only_read(
@@ -169,195 +346,86 @@ impl Scene<'_, '_> {
         leftover: Option<Box<State>>,
         config: Result<Request, Stop>,
         catalogue: Result<Catalogue, Stop>,
-    ) -> Ended {
+    ) -> Result<Over, PlanAnew> {
+        let copies = leftover.as_ref().map(|state| state.kernel_copies.clone());
         if let Some(Err(problem)) = leftover.map(|state| forget(&state, self.card)) {
             self.reporter.report(&Event::Remark(problem));
         }
-        let names = kernels::names(catalogue.as_ref().ok());
-        let put_away = kernels::put_away(self.card, &names, self.reporter);
-        let kernels = *put_away.as_ref().unwrap_or(&Kernels::NoneFound);
-        let result = match put_away {
-            Ok(found) => {
-                if found == Kernels::NoneFound {
-                    self.reporter
-                        .report(&Event::Remark(Problem::KernelUnknown {}));
-                }
-                ready(config, catalogue).and_then(|ready| self.read_flash(&ready))
+        let kernels = match kernels::end(&self.rule, self.card, self.reporter) {
+            Ok(kernels) => self.or_away(kernels, &copies.unwrap_or_default()),
+            Err(problem) => {
+                let outcome = conclude(Err(Stop::from(problem)), self.reporter)?;
+                return Ok(Over::new(outcome, Kernels::NoneFound));
             }
-            Err(problem) => Err(Stop::from(problem)),
         };
-        Ended::after(conclude(result, self.reporter), kernels)
+        if kernels == Kernels::NoneFound {
+            self.reporter
+                .report(&Event::Remark(Problem::KernelUnknown {}));
+        }
+        let result = ready(config, catalogue).and_then(|ready| self.read_flash(&ready, &kernels));
+        let (result, afterwards) = match result {
+            Ok((outcome, afterwards)) => (Ok(outcome), Some(afterwards)),
+            Err(stop) => (Err(stop), None),
+        };
+        let outcome = conclude(result, self.reporter)?;
+        self.forget_given_images();
+        Ok(Over::new(outcome, kernels).followed_by(afterwards))
     }
 
-    fn read_flash(&mut self, ready: &Ready) -> Result<Outcome, Stop> {
-        let (_, prepared) = self.prepare(ready)?;
-        self.surroundings.before_operations();
+    fn read_flash(
+        &mut self,
+        ready: &Ready,
+        kernels: &Kernels,
+    ) -> Result<(Outcome, Afterwards), Stop> {
+        let (_, prepared) = self.prepare(ready, &kernels.files())?;
+        self.pause()?;
         let began = self.surroundings.since_power_on();
         let is_dry = prepared.request.mode == Mode::DryRun;
-        let outcome = match is_dry && !prepared.request.operations.is_empty() {
+        let has_work = !prepared.request.is_empty() || prepared.sets_up_wifi;
+        let outcome = match is_dry && has_work {
             true => Outcome::DryRun,
             false => self.make_backup(&prepared)?,
         };
         self.end_phase(Phase::Execute, began);
-        Ok(outcome)
+        Ok((outcome, prepared.afterwards))
     }
 
-    /// A run that is to change flash, from its beginning: the SD kernel stays bootable, and the
-    /// journal counts how often it is tried.
-    fn begin(
-        &mut self,
-        earlier: Earlier,
-        config: Result<Request, Stop>,
-        catalogue: Result<Catalogue, Stop>,
-    ) -> Ended {
-        let names = kernels::names(catalogue.as_ref().ok());
-        let attempt = earlier.attempts + 1;
-        if attempt > MOST_ATTEMPTS {
-            return self.give_up(None, Stage::Preparing.about_to(), &names);
-        }
-        let now = self.surroundings.since_power_on().as_nanos().to_le_bytes();
-        let before = earlier.run.map(RunId::to_bytes).unwrap_or_default();
-        let run = RunId::of(&[&now, &before, &attempt.to_le_bytes()]);
-        let mut journal = match Journal::begin(self.card, run, &Record::Started { attempt }) {
-            Ok(journal) => journal,
-            Err(problem) => return self.end_untouched(Stop::from(problem), None, &[], &names),
-        };
-        let mut copies = Vec::new();
-        let kept = (earlier.kernel_copies.into_iter()).try_for_each(|name| {
-            let record = Record::KernelCopies(vec![name.clone()]);
-            copies.push(name);
-            journal.append(self.card, &record)
-        });
-        let left = kept
-            .map_err(Stop::from)
-            .and_then(|()| ready(config, catalogue))
-            .and_then(|ready| self.change_flash(&ready, &mut journal, &mut copies));
-        match left {
-            Ok((operation, Left::Whole(outcome))) => {
-                self.finish(Some(operation), outcome, &names, journal, &copies)
+    /// What follows the operations follows only those that have ended well.
+    fn follow(&mut self, over: Over, wanted: Option<&config::Afterwards>) -> Ended {
+        let wanted = wanted.filter(|wanted| !wanted.is_empty());
+        let outcome = match (over.ended.outcome, over.afterwards) {
+            (Outcome::DryRun, _) => Outcome::DryRun,
+            (Outcome::Success | Outcome::NothingToDo, Some(afterwards))
+                if wanted.is_some() || afterwards.has_scripts() =>
+            {
+                // A script that asks for a partition that stays mounted here is told.
+                if let Ok(flash) = &mut self.flash {
+                    let _ = flash.file_systems.release();
+                }
+                let mut tools = afterwards::Tools {
+                    card: self.card,
+                    surroundings: self.surroundings,
+                    reporter: self.reporter,
+                };
+                afterwards.carry_out(&over.kernels, &mut tools)
             }
-            Ok((_, left)) => self.stay(left),
-            Err(stop) => self.end_untouched(stop, Some(journal), &copies, &names),
-        }
-    }
-
-    fn change_flash(
-        &mut self,
-        ready: &Ready,
-        journal: &mut Journal,
-        copies: &mut Vec<String>,
-    ) -> Result<(Operation, Left), Stop> {
-        let (camera, prepared) = self.prepare(ready)?;
-        self.surroundings.before_operations();
-        let began = self.surroundings.since_power_on();
-        let saved = self.make_backup(&prepared)?;
-        let Some(rewrite) = &prepared.rewrite else {
-            return Err(Stop::from(Problem::RewriteUnknownFirmware {}));
-        };
-        let operation = rewrite.plan.operation;
-        self.reporter.report(&Event::OperationStarted(operation));
-        let flash = self.flash.as_mut().map_err(|problem| problem.clone())?;
-        let serial = ready.catalogue.soc(&camera.facts.soc);
-        let mut desk = rewriting::Desk {
-            flash,
-            card: self.card,
-            journal,
-            kernel_copies: copies,
-            serial: serial.and_then(|soc| serial_of(soc, self.chip)),
-            surroundings: self.surroundings,
-            reporter: self.reporter,
-        };
-        let left = rewriting::carry_out(rewrite, &camera, &mut desk);
-        self.end_operation(operation, left.as_ref().ok());
-        self.end_phase(Phase::Execute, began);
-        let left = left?;
-        // An archive that could not be made does not keep flash from being written.
-        let left = match (left, saved) {
-            (Left::Whole(Outcome::Success), Outcome::Incomplete) => {
-                Left::Whole(Outcome::Incomplete)
+            (outcome, _) => {
+                let why = format!("the run before it ended as \"{outcome}\"");
+                if let Some(wanted) = wanted {
+                    afterwards::skip_all(wanted, &why, self.reporter);
+                }
+                outcome
             }
-            (left, _) => left,
         };
-        Ok((operation, left))
-    }
-
-    /// Goes on where an earlier power-on stopped, whatever the configuration says now.
-    fn resume(&mut self, mut state: State, catalogue: Result<Catalogue, Stop>) -> Ended {
-        let builtin = || Catalogue::builtin();
-        let catalogue = catalogue.unwrap_or_else(|_| builtin());
-        let names = kernels::names(Some(&catalogue));
-        let attempt = state.attempts + 1;
-        if attempt > MOST_ATTEMPTS {
-            let about_to = state.stage.about_to();
-            return self.give_up(Some(&mut state), about_to, &names);
-        }
-        self.reporter
-            .report(&Event::Remark(Problem::Resumed { attempt }));
-        if let Err(problem) = state
-            .journal
-            .append(self.card, &Record::Started { attempt })
-        {
-            return self.refuse_and_wait(problem);
-        }
-        let operation = state.begun.as_ref().map(|begun| begun.operation.into());
-        let mut copies = state.kernel_copies.clone();
-        let left = self.go_on(&mut state, &mut copies, operation, &catalogue);
-        match left {
-            Ok(Left::Whole(outcome)) => {
-                self.finish(operation, outcome, &names, state.journal, &copies)
-            }
-            Ok(left) => self.stay(left),
-            Err(problem) => self.refuse_and_wait(problem),
+        Ended {
+            outcome,
+            ..over.ended
         }
     }
 
-    fn go_on(
-        &mut self,
-        state: &mut State,
-        copies: &mut Vec<String>,
-        operation: Option<Operation>,
-        catalogue: &Catalogue,
-    ) -> Result<Left, Problem> {
-        let (soc, chip) = find_chip(catalogue, self.chip)?;
-        let serial = serial_of(soc, self.chip);
-        if let Some(begun) = &state.begun {
-            is_this_camera(begun, (soc, chip), serial.as_deref())?;
-        }
-        let flash = self.flash.as_mut().map_err(|problem| problem.clone())?;
-        let mut journal = state.journal.clone();
-        self.surroundings.before_operations();
-        let began = self.surroundings.since_power_on();
-        let told = operation.map(Event::OperationStarted);
-        told.iter().for_each(|event| self.reporter.report(event));
-        let names = KernelNames {
-            firmwares: catalogue.firmwares(&soc.name),
-        };
-        let mut desk = rewriting::Desk {
-            flash,
-            card: self.card,
-            journal: &mut journal,
-            kernel_copies: copies,
-            serial,
-            surroundings: self.surroundings,
-            reporter: self.reporter,
-        };
-        let left = rewriting::resume(state, &names, &mut desk);
-        state.journal = journal;
-        if let Some(operation) = operation {
-            self.end_operation(operation, Some(&left));
-        }
-        self.end_phase(Phase::Execute, began);
-        Ok(left)
-    }
-
-    fn prepare(&mut self, ready: &Ready) -> Result<(Camera, Prepared), Stop> {
-        let (soc, chip) = find_chip(&ready.catalogue, self.chip)?;
-        let flash = self.flash.as_mut().map_err(|problem| problem.clone())?;
-        detect::check_size(&flash.device, soc)?;
-        let began = self.surroundings.since_power_on();
+    fn prepare(&mut self, ready: &Ready, program: &[CardPath]) -> Result<(Camera, Prepared), Stop> {
         let (catalogue, request) = (&ready.catalogue, &ready.request);
-        let camera = find_camera(catalogue, (soc, chip), flash, request, self.reporter)?;
-        self.end_phase(Phase::Detect, began);
+        let (soc, camera) = self.find_camera(catalogue, request)?;
         let began = self.surroundings.since_power_on();
         let flash = self.flash.as_mut().map_err(|problem| problem.clone())?;
         let context = prepare::Context {
@@ -365,6 +433,8 @@ impl Scene<'_, '_> {
             catalogue,
             soc,
             camera: &camera,
+            program,
+            kernel_sources: self.start.kernel_sources(&self.rule.names),
         };
         let prepared = prepare::prepare(context, flash, self.card, self.reporter)?;
         self.end_phase(Phase::Plan, began);
@@ -405,194 +475,12 @@ impl Scene<'_, '_> {
         Ok(outcome)
     }
 
-    /// Ends a run whose flash was not left whole.
-    fn stay(&mut self, left: Left) -> Ended {
-        match left {
-            Left::Whole(outcome) | Left::Partial(outcome) => Ended {
-                outcome,
-                next: Next::StayOn,
-            },
-            Left::Strange => Ended {
-                outcome: Outcome::Refused,
-                next: Next::WaitForCardOut,
-            },
-        }
-    }
-
-    /// Puts the card in order after flash was left whole.
-    fn finish(
-        &mut self,
-        operation: Option<Operation>,
-        outcome: Outcome,
-        names: &[String],
-        journal: Journal,
-        copies: &[String],
-    ) -> Ended {
-        let (outcome, kernels) = rewriting::finish(
-            operation,
-            outcome,
-            names,
-            journal,
-            copies,
-            self.card,
-            self.reporter,
-        );
-        Ended::after(outcome, kernels)
-    }
-
-    /// Ends a run that has changed nothing in flash.
-    fn end_untouched(
-        &mut self,
-        stop: Stop,
-        journal: Option<Journal>,
-        copies: &[String],
-        names: &[String],
-    ) -> Ended {
-        let outcome = conclude(Err(stop), self.reporter);
-        match journal {
-            Some(journal) => self.finish(None, outcome, names, journal, copies),
-            None => Ended::after(outcome, self.put_away(names)),
-        }
-    }
-
-    fn put_away(&mut self, names: &[String]) -> Kernels {
-        let put_away = kernels::put_away(self.card, names, self.reporter);
-        put_away.unwrap_or_else(|problem| {
-            self.reporter.report(&Event::Failed(problem));
-            Kernels::NoneFound
-        })
-    }
-
-    /// S7: the run never gets to its end, so the camera stops trying. The count begins anew only
-    /// when the kernel is put away for sure.
-    fn give_up(&mut self, open: Option<&mut State>, about_to: &str, names: &[String]) -> Ended {
-        self.reporter
-            .report(&Event::Refused(Problem::TooManyAttempts {
-                attempts: MOST_ATTEMPTS,
-                last: about_to.to_owned(),
-            }));
-        let copies = open.as_ref().map(|state| state.kernel_copies.clone());
-        let removed = kernels::remove_copies(&copies.unwrap_or_default(), self.card);
-        let kernels = self.put_away(names);
-        let counted_anew = match (kernels, open) {
-            (Kernels::NoneFound, _) => Ok(()),
-            // An interrupted run can go on once the owner gives the kernel its name back.
-            (_, Some(state)) => {
-                let anew = Record::Started { attempt: 0 };
-                state.journal.append(self.card, &anew)
-            }
-            (_, None) => remove_journal(self.card),
-        };
-        for problem in [removed.err(), counted_anew.err()].into_iter().flatten() {
-            self.reporter.report(&Event::Failed(problem));
-        }
-        Ended::after(Outcome::Refused, kernels)
-    }
-
-    /// Leaves the SD kernel bootable, since the camera may have nothing else to boot.
-    fn refuse_and_wait(&mut self, problem: Problem) -> Ended {
-        self.reporter.report(&Event::Refused(problem));
-        Ended {
-            outcome: Outcome::Refused,
-            next: Next::WaitForCardOut,
-        }
-    }
-
-    fn end_operation(&mut self, operation: Operation, left: Option<&Left>) {
-        let verdict = match left {
-            Some(Left::Whole(Outcome::Success)) => Verdict::Done,
-            _ => Verdict::Failed,
-        };
-        self.reporter
-            .report(&Event::OperationEnded(operation, verdict));
-    }
-
     fn end_phase(&mut self, phase: Phase, began: Duration) {
         let duration = self.surroundings.since_power_on().saturating_sub(began);
         self.reporter.report(&Event::PhaseEnded { phase, duration });
     }
 }
 
-/// Removes what a run has left that is over, or never got to write.
-fn forget(state: &State, card: &mut dyn Card) -> Result<(), Problem> {
-    kernels::remove_copies(&state.kernel_copies, card)?;
-    remove_journal(card)
-}
-
-fn remove_journal(card: &mut dyn Card) -> Result<(), Problem> {
-    remove_for_good(card, &CardPath::journal()).map_err(|error| error.into_problem(card))
-}
-
-fn conclude(result: Result<Outcome, Stop>, reporter: &mut dyn Reporter) -> Outcome {
-    match result {
-        Ok(outcome) => outcome,
-        Err(Stop::Refused(problems)) => {
-            problems
-                .into_iter()
-                .for_each(|problem| reporter.report(&Event::Refused(problem)));
-            Outcome::Refused
-        }
-        Err(Stop::Failed(problem)) => {
-            reporter.report(&Event::Failed(problem));
-            Outcome::Failed
-        }
-    }
-}
-
-/// What is left to do on the card when a run died before its end: every SD kernel that any known
-/// U-Boot boots is put away, unless flash was being changed. Then the next power-on goes on, and this
-/// one counts as one that did not.
-///
-/// # Errors
-/// [`Problem::KernelNotPutAway`], [`Problem::KernelUnknown`], and the card's own.
-pub fn after_death(card: &mut dyn Card, reporter: &mut dyn Reporter) -> Result<(), Problem> {
-    let open = journal::read(card)?.map(State::of);
-    let open = open.filter(|state| (Stage::Writing..=Stage::Written).contains(&state.stage));
-    if let Some(mut state) = open {
-        let attempt = state.attempts + 1;
-        state.journal.append(card, &Record::Started { attempt })?;
-        if attempt < MOST_ATTEMPTS {
-            return Ok(());
-        }
-        reporter.report(&Event::Refused(Problem::TooManyAttempts {
-            attempts: attempt,
-            last: state.stage.about_to().to_owned(),
-        }));
-    }
-    let catalogue = with_card_profiles(card).ok();
-    let names = kernels::names(catalogue.as_ref());
-    if kernels::put_away(card, &names, reporter)? == Kernels::PutAway {
-        return Ok(());
-    }
-    let was_put_away = |name: &String| name.to_ascii_lowercase().ends_with(PUT_AWAY);
-    match kernels::names_at_the_top(card)?.iter().any(was_put_away) {
-        true => Ok(()),
-        false => Err(Problem::KernelUnknown {}),
-    }
-}
-
-fn find_camera(
-    catalogue: &Catalogue,
-    (soc, chip): (&Soc, &Chip),
-    flash: &mut FlashUnit<'_>,
-    request: &Request,
-    reporter: &mut dyn Reporter,
-) -> Result<Camera, Problem> {
-    let manual = Manual {
-        firmware: request.manual_firmware.as_ref().map(ToString::to_string),
-        model: request.manual_model.as_ref().map(ToString::to_string),
-    };
-    let Detected { camera, remarks } = detect::detect(
-        catalogue,
-        (soc, chip),
-        &flash.device,
-        &manual,
-        flash.chip,
-        flash.file_systems,
-    )?;
-    reporter.report(&Event::Camera(camera.facts.clone()));
-    remarks
-        .into_iter()
-        .for_each(|remark| reporter.report(&Event::Remark(remark)));
-    Ok(camera)
+fn is_well(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Success | Outcome::NothingToDo)
 }

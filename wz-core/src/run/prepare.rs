@@ -3,11 +3,16 @@
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 
-use super::kernels::Copies;
+use super::afterwards::{self, Afterwards, Outlook};
+use super::asked::note_config;
+use super::kernels::{Copies, Sources};
 use super::rewriting::{KernelNames, Ready};
-use super::{FlashUnit, Stop};
+use super::{FlashUnit, Stop, wifi};
 use crate::card::{Card, CardError, CardPath, EntryKind};
-use crate::config::{self, Mode, Request, Rewrite, SafetyBackup, SecondaryBackup, SwitchScope};
+use crate::config::{
+    self, Mode, Request, Rewrite, SafetyBackup, SecondaryBackup, SwitchScope, Wanted, WifiSetup,
+    Wish,
+};
 use crate::detect::Camera;
 use crate::event::{Event, Operation, Problem, Reporter};
 use crate::execute::{BlockMap, compare};
@@ -15,7 +20,7 @@ use crate::flash::ReadFlash;
 use crate::plan::blocks::Work;
 use crate::plan::{
     BackupPlan, CardSurvey, Draft, RewritePlan, Switch, plan_backup, plan_restore,
-    plan_safety_backup, plan_switch, primary_folder, secondary_folder, shelf, survey,
+    plan_safety_backup, plan_switch, primary_folder, secondary_folder, shelf, survey, takes_wifi,
 };
 use crate::profile::{Catalogue, Soc};
 use crate::units::{Offset, Size};
@@ -25,6 +30,9 @@ pub(super) struct Prepared {
     pub(super) request: Request,
     pub(super) backup: Option<BackupPlan>,
     pub(super) rewrite: Option<Ready>,
+    /// Whether Wi-Fi is to be set up when all else is done.
+    pub(super) sets_up_wifi: bool,
+    pub(super) afterwards: Afterwards,
 }
 
 /// What everything is decided from.
@@ -34,6 +42,9 @@ pub(super) struct Context<'a> {
     pub(super) catalogue: &'a Catalogue,
     pub(super) soc: &'a Soc,
     pub(super) camera: &'a Camera,
+    pub(super) kernel_sources: Sources<'a>,
+    /// The files that this program may have been started from.
+    pub(super) program: &'a [CardPath],
 }
 
 /// Plans everything. Flash and card are only read.
@@ -70,20 +81,74 @@ pub(super) fn prepare(
         if let Some((plan, map)) = planned {
             let page = flash.chip.geometry().page;
             lines.extend(described(&plan, &map, page));
-            let rewrite = finish_rewrite(context, plan, map, card)?;
-            lines.extend(check_room(context, &survey, backup.as_ref(), &rewrite)?);
-            ready = Some(rewrite);
+            match finish_rewrite(context, plan, map, card) {
+                Ok(rewrite) => ready = Some(rewrite),
+                Err(problem) => problems.push(problem),
+            }
         }
     }
-    if !problems.is_empty() {
-        return Err(Stop::Refused(problems));
-    }
+    let wifi = plan_wifi(context, card, reporter, &mut problems);
+    let outlook = Outlook::planned(context, ready.as_ref().map(|ready| &ready.plan));
+    let afterwards = match afterwards::plan(&request.afterwards, &outlook, card) {
+        Ok(afterwards) if problems.is_empty() => afterwards,
+        Ok(_) => return Err(Stop::Refused(problems)),
+        Err(more) => {
+            problems.extend(more);
+            return Err(Stop::Refused(problems));
+        }
+    };
+    let extra = extra(context, &survey, backup.as_ref(), ready.as_ref())?;
+    let cluster = survey.space.cluster;
+    check_room(&survey, backup.as_ref(), &extra, afterwards.needed(cluster))?;
+    lines.extend(extra.lines);
+    lines.extend(wifi.clone());
+    lines.extend(afterwards.lines());
     reporter.report(&Event::Plan(lines));
     Ok(Prepared {
         request: request.clone(),
         backup,
         rewrite: ready,
+        sets_up_wifi: wifi.is_some(),
+        afterwards,
     })
+}
+
+/// Whether Wi-Fi will be set up, as a line for the owner. What is wrong with its file is told before
+/// anything is done.
+fn plan_wifi(
+    context: Context<'_>,
+    card: &mut dyn Card,
+    reporter: &mut dyn Reporter,
+    problems: &mut Vec<Problem>,
+) -> Option<String> {
+    if context.request.wifi == WifiSetup::LeftAlone {
+        return None;
+    }
+    let next = match &context.request.rewrite {
+        Some(Rewrite::Switch { next, .. }) => next.as_str(),
+        Some(Rewrite::Restore | Rewrite::Partitions(_)) | None => context.camera.firmware_name(),
+    };
+    let firmware = context.catalogue.firmware(&context.soc.name, next)?;
+    if !takes_wifi(firmware) {
+        return None;
+    }
+    match wifi::wanted(card) {
+        Ok(reading) => {
+            for remark in reading.warnings {
+                reporter.report(&Event::Remark(remark));
+            }
+            reading.value.map(|_| {
+                format!(
+                    "Set up Wi-Fi of {next}, as {} says, when all else is done",
+                    CardPath::wifi_conf()
+                )
+            })
+        }
+        Err(more) => {
+            problems.extend(more);
+            None
+        }
+    }
 }
 
 /// The plan and what becomes of each block; none if anything speaks against it, all of which is
@@ -99,7 +164,7 @@ fn plan_rewrite(
     let Draft {
         plan,
         problems: found,
-    } = match draft(context, rewrite, card) {
+    } = match draft(context, rewrite, card, reporter) {
         Ok(draft) => draft,
         Err(more) => {
             problems.extend(more);
@@ -125,11 +190,12 @@ fn draft(
     context: Context<'_>,
     rewrite: &Rewrite,
     card: &mut dyn Card,
+    reporter: &mut dyn Reporter,
 ) -> Result<Draft, Vec<Problem>> {
     let Context { camera, .. } = context;
     let chips = context.catalogue.all_chips();
     let (next, scope) = match rewrite {
-        Rewrite::Restore => (camera.firmware_name(), SwitchScope::Working),
+        Rewrite::Restore | Rewrite::Partitions(_) => (camera.firmware_name(), SwitchScope::Working),
         Rewrite::Switch { next, scope } => (next.as_str(), *scope),
     };
     let target = Switch {
@@ -144,10 +210,42 @@ fn draft(
     let shelf = shelf.map_err(|error| vec![error.into_problem(card)])?;
     match rewrite {
         Rewrite::Restore => {
-            let chosen = chosen_partitions(context, card)?;
-            plan_restore(camera, target, &chosen, &shelf, card)
+            let wishes = chosen_partitions(context, card, reporter)?;
+            plan_restore(camera, target, &wishes, &shelf, card)
+        }
+        Rewrite::Partitions(wishes) => {
+            check_names(camera, wishes)?;
+            plan_restore(camera, target, wishes, &shelf, card)
         }
         Rewrite::Switch { .. } => plan_switch(camera, target, &shelf, card),
+    }
+}
+
+/// Whether a command may write these partitions alone.
+fn check_names(camera: &Camera, wishes: &[Wish]) -> Result<(), Vec<Problem>> {
+    let known = camera.partitions.iter().map(|partition| &*partition.name);
+    let known = known.collect::<Vec<_>>().join(", ");
+    let problem = |wish: &Wish| {
+        let name = wish.partition.clone();
+        match camera.partition(&name) {
+            Some(found) if found.region.overlaps(&camera.boot_guard) => {
+                Some(Problem::BootByHand { partition: name })
+            }
+            Some(_) => None,
+            None => Some(Problem::PartitionUnknown {
+                name,
+                known: known.clone(),
+            }),
+        }
+    };
+    // A camera without known partitions has a problem of its own.
+    let problems: Vec<Problem> = match known.is_empty() {
+        true => Vec::new(),
+        false => wishes.iter().filter_map(problem).collect(),
+    };
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(problems),
     }
 }
 
@@ -155,7 +253,8 @@ fn draft(
 fn chosen_partitions(
     context: Context<'_>,
     card: &mut dyn Card,
-) -> Result<Vec<String>, Vec<Problem>> {
+    reporter: &mut dyn Reporter,
+) -> Result<Vec<Wish>, Vec<Problem>> {
     let one = |problem| vec![problem];
     let facts = &context.camera.facts;
     let Some(name) = &facts.firmware else {
@@ -180,10 +279,15 @@ fn chosen_partitions(
             file: path.to_string(),
         })
     })?;
+    note_config(&path, &bytes, reporter);
     let conf = config::read_restore(path.as_str(), &bytes, firmware, layout)?;
     let choice = config::choose(path.as_str(), &context.request.restore_boot, &conf.value);
-    let choice = choice.map_err(one)?;
-    Ok(choice.partitions)
+    let partitions = choice.map_err(one)?.partitions.into_iter();
+    let wish = |partition| Wish {
+        partition,
+        content: Wanted::Image,
+    };
+    Ok(partitions.map(wish).collect())
 }
 
 fn finish_rewrite(
@@ -202,11 +306,13 @@ fn finish_rewrite(
     }
     let names = KernelNames {
         firmwares: context.catalogue.firmwares(&context.soc.name),
+        sources: context.kernel_sources,
     };
     // A dry run has put the kernels away.
-    let copies = match context.request.mode == Mode::Real && changes_boot {
-        true => names.missing(&plan, card)?,
-        false => Copies::none(),
+    let copies = match (context.request.mode, changes_boot) {
+        (Mode::DryRun, _) => Copies::none(),
+        (Mode::Real, true) => names.missing_for_both(&plan, card)?,
+        (Mode::Real, false) => names.missing_for_now(&plan, card)?,
     };
     Ok(Ready {
         plan,
@@ -217,39 +323,65 @@ fn finish_rewrite(
     })
 }
 
-/// Whether the card has room for everything together; what is made beside the backup.
-fn check_room(
+/// What a rewrite makes on the card besides a backup that is asked for.
+#[derive(Default)]
+struct Extra {
+    lines: Vec<String>,
+    /// Bytes that stay.
+    stays: u64,
+    /// Bytes that are gone when all is done.
+    goes: u64,
+}
+
+fn extra(
     context: Context<'_>,
     survey: &CardSurvey,
     backup: Option<&BackupPlan>,
-    rewrite: &Ready,
-) -> Result<Vec<String>, Stop> {
+    rewrite: Option<&Ready>,
+) -> Result<Extra, Stop> {
+    let mut extra = Extra::default();
+    let Some(rewrite) = rewrite else {
+        return Ok(extra);
+    };
     if rewrite.map.work.is_none() {
-        return Ok(vec!["Flash holds all of this already".to_owned()]);
+        extra.lines = vec!["Flash holds all of this already".to_owned()];
+        return Ok(extra);
     }
-    let mut lines = Vec::new();
-    let mut needed = rewrite.copies.needed(survey.space.cluster).get();
     for name in &rewrite.copies.to {
-        lines.push(format!("Copy the SD kernel to {name} until all is done"));
+        let line = format!("Copy the SD kernel to {name} until all is done");
+        extra.lines.push(line);
     }
-    needed += backup.map_or(0, |backup| backup.needed.get());
+    extra.goes = rewrite.copies.needed(survey.space.cluster).get();
     if rewrite.safety_backup == SafetyBackup::Make && backup.is_none() {
         let plan = plan_safety_backup(context.camera, survey)?;
-        needed += plan.needed.get();
-        lines.push(format!(
+        extra.stays = plan.needed.get();
+        extra.lines.push(format!(
             "First save the whole chip as backup {}, unless it is on the card already",
             plan.id
         ));
     }
+    Ok(extra)
+}
+
+/// Whether the card has room for everything together. What follows comes when the copies of the SD
+/// kernel are gone.
+fn check_room(
+    survey: &CardSurvey,
+    backup: Option<&BackupPlan>,
+    extra: &Extra,
+    afterwards: Size,
+) -> Result<(), Problem> {
+    let backup = backup.map_or(0, |backup| backup.needed.get());
+    let needed = backup + extra.stays + extra.goes.max(afterwards.get());
     let free = survey.space.free.get() + survey.leftover_size.get();
-    if needed > free {
-        return Err(Stop::from(Problem::CardTooSmall {
+    match needed > free {
+        true => Err(Problem::CardTooSmall {
             needed: Size::bytes(needed),
             free: Size::bytes(free),
             cluster: survey.space.cluster,
-        }));
+        }),
+        false => Ok(()),
     }
-    Ok(lines)
 }
 
 /// A line for the owner per target, and what becomes of its blocks.

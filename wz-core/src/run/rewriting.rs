@@ -9,16 +9,15 @@
 
 use std::collections::BTreeSet;
 
-use super::kernels::{self, Copies};
+use super::edit::switch_off;
+use super::kernels::{self, Copies, Kernels, Rule, Sources};
 use super::{FlashUnit, Stop, Surroundings};
-use crate::card::{Card, CardPath, write_small};
-use crate::config::{self, Key, SafetyBackup, WhenImagesFail};
+use crate::card::{Card, CardPath};
+use crate::config::{Key, SafetyBackup, WhenImagesFail};
 use crate::detect::Camera;
-use crate::event::{Event, Operation, Outcome, Phase, Problem, Reporter, Step, in_step};
+use crate::event::{Event, Operation, Outcome, Phase, Problem, Reporter};
 use crate::execute::safety::safety_copy;
-use crate::execute::{
-    BlockMap, BlockPlan, Expected, Rewrite, Stopped, Tools, check, compare, rewrite,
-};
+use crate::execute::{BlockMap, BlockPlan, Rewrite, Stopped, Tools, compare, rewrite};
 use crate::flash::Flash;
 use crate::image::check::Content;
 use crate::journal::{
@@ -148,6 +147,8 @@ fn commit(
         operation: ready.plan.operation.into(),
         from: ready.plan.from.clone(),
         to: ready.plan.to.clone(),
+        layout: ready.plan.layout.clone(),
+        model: camera.facts.model.clone(),
         soc: camera.facts.soc.clone(),
         group: camera.facts.group.clone(),
         chip_size: camera.chip.size.get(),
@@ -323,6 +324,7 @@ fn back_plan(
     };
     Ok(RewritePlan {
         to: plan.from.clone(),
+        layout: None,
         images: vec![Image {
             path: CardPath::root().join(&safety.path),
             size: chip,
@@ -489,11 +491,11 @@ fn planned(state: &State, desk: &mut Desk<'_, '_>) -> Result<RewritePlan, Proble
 /// The names that U-Boots look for a kernel under.
 pub(super) struct KernelNames<'a> {
     pub(super) firmwares: &'a [Firmware],
+    pub(super) sources: Sources<'a>,
 }
 
 impl KernelNames<'_> {
-    /// What has to be copied so that the old and the new firmware's U-Boot find a kernel; nothing if
-    /// the boot loader stays.
+    /// What has to be copied before the plan's targets are written.
     ///
     /// # Errors
     /// Those of [`kernels::missing`].
@@ -503,27 +505,66 @@ impl KernelNames<'_> {
         card: &mut dyn Card,
     ) -> Result<Copies, Problem> {
         let is_guarded = |target: &Target| target.region.overlaps(&plan.boot_guard);
-        if !plan.targets.iter().any(is_guarded) {
+        match plan.targets.iter().any(is_guarded) {
+            true => self.missing_for_both(plan, card),
+            false => self.missing_for_now(plan, card),
+        }
+    }
+
+    /// What has to be copied so that the old and the new firmware's U-Boot find a kernel.
+    ///
+    /// # Errors
+    /// Those of [`kernels::missing`].
+    pub(super) fn missing_for_both(
+        &self,
+        plan: &RewritePlan,
+        card: &mut dyn Card,
+    ) -> Result<Copies, Problem> {
+        let mut names = self.of(&plan.from);
+        names.extend(self.of(&plan.to));
+        kernels::missing(card, &names, self.sources)
+    }
+
+    /// What has to be copied so that the U-Boot that is in flash finds a kernel: nothing, unless it
+    /// was put away.
+    ///
+    /// # Errors
+    /// Those of [`kernels::missing`].
+    pub(super) fn missing_for_now(
+        &self,
+        plan: &RewritePlan,
+        card: &mut dyn Card,
+    ) -> Result<Copies, Problem> {
+        if self.sources == Sources::Bootable {
             return Ok(Copies::none());
         }
-        let of = |name: &str| self.firmwares.iter().find(|firmware| firmware.name == name);
-        let both = [of(&plan.from), of(&plan.to)].into_iter().flatten();
-        let names: Vec<String> = both.flat_map(|f| f.sd_kernels.clone()).collect();
-        kernels::missing(card, &names)
+        let copies = kernels::missing(card, &self.of(&plan.from), self.sources)?;
+        match copies.are_of_a_bootable_one() {
+            true => Ok(Copies::none()),
+            false => Ok(copies),
+        }
+    }
+
+    fn of(&self, firmware: &str) -> Vec<String> {
+        let mut firmwares = self.firmwares.iter();
+        let found = firmwares.find(|other| other.name == firmware);
+        found
+            .map(|found| found.sd_kernels.clone())
+            .unwrap_or_default()
     }
 }
 
 /// Puts the card in order when flash is whole: the configuration, then the journal, then the
-/// kernels. Whether the SD kernel is put away.
+/// kernels. What has become of those.
 pub(super) fn finish(
     operation: Option<Operation>,
     outcome: Outcome,
-    names: &[String],
+    rule: &Rule,
     journal: Journal,
     kernel_copies: &[String],
     card: &mut dyn Card,
     reporter: &mut dyn Reporter,
-) -> (Outcome, kernels::Kernels) {
+) -> (Outcome, Kernels) {
     let mut problems = Vec::new();
     let is_new = matches!(outcome, Outcome::Success | Outcome::Incomplete);
     if operation == Some(Operation::SwitchFirmware) && is_new {
@@ -531,9 +572,10 @@ pub(super) fn finish(
     }
     problems.extend(journal::discard(journal, card).err());
     problems.extend(kernels::remove_copies(kernel_copies, card).err());
-    let kernels = kernels::put_away(card, names, reporter);
-    let left = *kernels.as_ref().unwrap_or(&kernels::Kernels::NoneFound);
-    problems.extend(kernels.err());
+    let left = kernels::end(rule, card, reporter).unwrap_or_else(|problem| {
+        problems.push(problem);
+        Kernels::NoneFound
+    });
     let all_done = problems.is_empty();
     for problem in problems {
         reporter.report(&Event::Failed(problem));
@@ -542,22 +584,4 @@ pub(super) fn finish(
         Outcome::Success if !all_done => (Outcome::Incomplete, left),
         outcome => (outcome, left),
     }
-}
-
-/// Sets an option in `general.conf` to "no"; every other byte stays.
-fn switch_off(key: Key, card: &mut dyn Card, reporter: &mut dyn Reporter) -> Result<(), Problem> {
-    let path = CardPath::general_conf();
-    let step = Step::EditConfig { key: key.name() };
-    in_step(reporter, step, |reporter| {
-        let bytes = card
-            .read(&path, config::LIMIT)
-            .map_err(|error| error.into_problem(card))?;
-        let edited = match config::set_no(&bytes.unwrap_or_default(), key) {
-            // An interrupted run has done it already.
-            Err(config::NotEdited::NotOn) => return Ok(()),
-            edited => edited.map_err(|why| why.into_problem(path.as_str(), key))?,
-        };
-        write_small(card, &path, &edited).map_err(|error| error.into_problem(card))?;
-        check(card, &path, &Expected::of(&edited), reporter)
-    })
 }

@@ -1,5 +1,7 @@
 //! S2, S6 and S11: one thing is wrong with chip or card while a run goes on, and what is made of it.
 
+use std::collections::BTreeSet;
+
 use rstest::rstest;
 use wz_core::card::{Card, CardPath, SimCard, SimFault};
 use wz_core::event::{Outcome, Problem};
@@ -170,6 +172,33 @@ fn a_card_that_does_not_take_the_safety_backup_ends_the_run_before_flash_is_chan
         told.text()
     );
     assert_untouched(&case, &bench, &told);
+}
+
+/// Each write before the first erase is stored wrong: of a backup, of the journal, of a kernel's copy.
+#[test]
+fn a_wrong_bit_in_any_write_before_the_first_erase_leaves_flash_alone_or_costs_nothing() {
+    let case = alpha_to_beta();
+    let trace = case.whole_run();
+    let before = trace
+        .iter()
+        .take_while(|did| !matches!(did, Did::Erased(_)));
+    let is_write = |did: &&Did| matches!(did, Did::Appended(_) | Did::WroteSector { .. });
+    let mut codes = BTreeSet::new();
+    for nth in 1..=before.filter(is_write).count() as u64 {
+        let mut bench = case.bench();
+        bench.card.break_it(SimFault::FlipsOnWrite { nth });
+        let told = bench.run();
+        if told.ended.outcome == Outcome::Success {
+            bench.assert_done(&told, &case.wanted, case.boots);
+            continue;
+        }
+        bench.assert_holds(&case.old.flash);
+        let wear = bench.flash.wear();
+        assert_eq!((wear.erases, wear.bytes_programmed), (0, 0), "{nth}");
+        codes.extend([told.codes("refusals"), told.codes("failures")].concat());
+    }
+    let told = ["WZ-0209", "WZ-0721", "WZ-0732"].map(str::to_owned);
+    assert_eq!(codes, told.into());
 }
 
 fn assert_untouched(case: &Case, bench: &Bench, told: &Told) {

@@ -1,7 +1,6 @@
 //! S10: what does not belong into this camera is refused by its content, whatever its name is; and a
 //! run goes on only in the camera in which it was begun.
 
-use rstest::rstest;
 use wz_core::event::Outcome;
 use wz_core::run::Next;
 use wz_core::sim::Cut;
@@ -14,12 +13,7 @@ use crate::world::{
 const CONF: &str = "wz_flash-helper/general.conf";
 
 fn refused(old: &[u8], files: &Files) -> Vec<String> {
-    let mut bench = Bench::new(old, files);
-    let told = bench.run();
-    assert_eq!(told.ended.outcome, Outcome::Refused, "{}", told.text());
-    assert_eq!(told.ended.next, Next::Restart);
-    assert!(bench.flash.content() == old, "flash has changed");
-    told.codes("refusals")
+    Bench::new(old, files).run_is_refused()
 }
 
 fn to_beta() -> Files {
@@ -97,6 +91,21 @@ fn a_model_given_by_hand_does_not_open_a_locked_boot_rom() {
 }
 
 #[test]
+fn the_boot_partition_of_a_locked_model_is_not_restored_but_the_others_are() {
+    let mut locked = alpha().flash.clone();
+    locked[200..212].copy_from_slice(b"LOCKED MODEL");
+    let with_boot = Files::new(RESTORE).with_restore(other_alpha(), &["boot", "kernel"]);
+    assert_eq!(refused(&locked, &with_boot), ["WZ-0703"]);
+    let without = Files::new(RESTORE).with_restore(other_alpha(), &["kernel"]);
+    let mut bench = Bench::new(&locked, &without);
+    let told = bench.run();
+    assert_eq!(told.ended.outcome, Outcome::Success, "{}", told.text());
+    let kernel = 40 * 1024..128 * 1024;
+    locked[kernel.clone()].copy_from_slice(&other_alpha().flash[kernel]);
+    bench.assert_holds(&locked);
+}
+
+#[test]
 fn two_different_kernels_under_names_that_u_boot_looks_for_are_refused() {
     let mut other = sd_kernel().to_vec();
     let last = other.len() - 1;
@@ -129,8 +138,12 @@ fn a_camera_whose_model_is_not_known_gets_its_partitions_restored() {
     let told = bench.run();
     assert_eq!(told.ended.outcome, Outcome::Success, "{}", told.text());
     assert!(told.codes("remarks").contains(&"WZ-0455".to_owned()));
-    let with_boot = Files::new(&conf).with_restore(other_alpha(), &["kernel", "boot"]);
-    assert_eq!(refused(&nameless, &with_boot), ["WZ-0700"]);
+    let with_boot = |conf: &str| Files::new(conf).with_restore(other_alpha(), &["kernel", "boot"]);
+    assert_eq!(refused(&nameless, &with_boot(&conf)), ["WZ-0700"]);
+    let named = format!("{conf}manual_model=\"open\"\n");
+    let told = Bench::new(&nameless, &with_boot(&named)).run();
+    assert_eq!(told.ended.outcome, Outcome::Success, "{}", told.text());
+    assert_eq!(told.result["camera"]["model"], "open");
 }
 
 /// What of several things is wrong is told in one go.
@@ -199,19 +212,29 @@ fn a_run_goes_on_in_the_camera_that_it_was_begun_in_though_flash_has_changed() {
     bench.assert_holds(&crate::world::beta_over());
 }
 
-#[rstest]
-#[case::open_run(TO_BETA, Outcome::Success)]
-#[case::dry_run("dry_run=\"yes\"\n", Outcome::Refused)]
-fn an_open_run_goes_on_unless_a_dry_run_is_asked_for(#[case] conf: &str, #[case] outcome: Outcome) {
+#[test]
+fn an_open_run_goes_on_and_this_is_said() {
     let mut bench = interrupted();
-    let before = bench.flash.wear().erases;
-    bench.put(CONF, format!("{TO_BETA}{conf}").as_bytes());
     let told = run_with(&mut bench, |address| registers(address, 7));
-    assert_eq!(told.ended.outcome, outcome, "{}", told.text());
-    assert_eq!(
-        bench.flash.wear().erases > before,
-        outcome == Outcome::Success
-    );
+    assert_eq!(told.ended.outcome, Outcome::Success, "{}", told.text());
+    assert!(told.codes("remarks").contains(&"WZ-0726".to_owned()));
+}
+
+#[test]
+fn an_open_run_waits_while_a_dry_run_is_asked_for() {
+    let mut bench = interrupted();
+    let before = bench.flash.content().to_vec();
+    bench.put(CONF, format!("{TO_BETA}dry_run=\"yes\"\n").as_bytes());
+    let told = run_with(&mut bench, |address| registers(address, 7));
+    assert_eq!(told.ended.outcome, Outcome::Refused);
+    assert_eq!(told.codes("refusals"), ["WZ-0728"]);
+    assert_eq!(told.ended.next, Next::WaitForCardOut);
+    assert!(bench.flash.content() == before);
+    assert_eq!(bench.boots(), Booted::SdKernel);
+    bench.put(CONF, TO_BETA.as_bytes());
+    let told = run_with(&mut bench, |address| registers(address, 7));
+    assert_eq!(told.ended.outcome, Outcome::Success, "{}", told.text());
+    bench.assert_holds(&crate::world::beta_over());
 }
 
 /// The program dies while it writes, again and again: each time counts.

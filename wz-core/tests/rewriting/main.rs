@@ -7,13 +7,18 @@
     reason = "a test fails by panicking"
 )]
 
+mod afterwards;
+mod boot_loader;
+mod by_hand;
 mod cases;
 mod chance;
+mod chip_errors;
 mod defects;
 mod double_cuts;
 mod effort;
 mod faults;
 mod identity;
+mod layouts;
 mod oracle;
 mod order;
 mod parallel;

@@ -142,6 +142,7 @@ format = "bundle"
 
 [[layout]]
 name = "new"
+sd_kernels = []
 
 [[layout.evidence]]
 kernel_at = "0x10000"

@@ -123,7 +123,7 @@ fn try_cut(case: &Case, at: u64, is_guarded: bool, cut: Cut) {
     let flash = bench.flash.content();
     let what = format!("{}, cut {at}, {cut:?}", case.name);
     match bench.boots() {
-        Booted::Bricked => panic!("{what}"),
+        Booted::Bricked | Booted::OtherKernel(_) => panic!("{what}"),
         Booted::Usb => assert!(is_guarded && !flash.starts_with(&MAGIC), "{what}"),
         Booted::SdKernel => {
             let (old, new) = (&case.old.flash[..case.guard], &case.wanted[..case.guard]);

@@ -224,6 +224,10 @@ fn to_beta() -> Files {
         .without(&format!("{}.sha256sum", image_path("beta", "boot"))),
     &["WZ-0503", "WZ-0503"]
 )]
+#[case::hash_file_without_hashes(
+    to_beta().with(&format!("{}.sha256sum", image_path("beta", "ota")), b"see the web page"),
+    &["WZ-0504"]
+)]
 #[case::wrong_content(to_beta().with(&image_path("beta", "ota"), &beta().flash[56 * 1024..]).with(&format!("{}.sha256sum", image_path("beta", "ota")), format!("{}  beta_tiny_ota.bin", "0".repeat(64)).as_bytes()), &["WZ-0506"])]
 #[case::too_long(to_beta().with_image("beta", "boot", &noise(1, 48 * 1024 + 1)), &["WZ-0507"])]
 #[case::empty(to_beta().with_image("beta", "boot", b""), &["WZ-0502"])]

@@ -8,13 +8,17 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use wz_core::card::{Card, CardPath, SimCard};
+use wz_core::config::Order;
 use wz_core::detect::FlashDevice;
 use wz_core::event::{Event, Outcome, Problem, Reporter};
 use wz_core::flash::{FileSystem, FileSystems, Flash, Geometry, SimNor};
 use wz_core::image::sha256sum::Digest;
-use wz_core::image::uimage::{self, Arch, Compression, Header, Kind, Os};
+use wz_core::image::uimage::{self, Arch, Compression, Header, Kind, Os, Uimage};
 use wz_core::report::Record;
-use wz_core::run::{ChipEvidence, Ended, FlashUnit, Next, Surroundings, run};
+use wz_core::run::{
+    ChipEvidence, Ended, FlashUnit, Next, ScriptCall, ScriptFacts, Surroundings, Visit, run,
+    run_by_hand,
+};
 use wz_core::sim::{Power, Trace};
 use wz_core::units::{Offset, Region, Size};
 
@@ -191,6 +195,11 @@ pub fn sd_kernel() -> &'static [u8] {
     KERNEL.get_or_init(|| uimage::build(&header(), &noise(99, 3000)))
 }
 
+/// An SD kernel of the owner's, longer than the program's.
+pub fn other_kernel() -> Vec<u8> {
+    uimage::build(&header(), &noise(98, 5000))
+}
+
 /// What the owner has put on the card.
 #[derive(Clone, Debug, Default)]
 pub struct Files(BTreeMap<String, Vec<u8>>);
@@ -276,6 +285,8 @@ pub fn image_path(firmware: &str, part: &str) -> String {
 pub enum Booted {
     /// The program.
     SdKernel,
+    /// Another kernel under this name.
+    OtherKernel(&'static str),
     /// The firmware of this name, whole.
     Firmware(&'static str),
     /// A boot loader whose firmware is not whole.
@@ -297,6 +308,10 @@ pub struct Bench {
     pub ticks: u64,
     /// What happens to chip and card when all is verified and nothing has been done.
     pub meanwhile: fn(&mut SimCard),
+    /// Whether it is told that somebody did that at a shell.
+    pub visit: Visit,
+    /// What the custom script of this name does.
+    pub script: fn(&str, &mut SimCard) -> Result<(), Problem>,
 }
 
 pub fn geometry() -> Geometry {
@@ -312,6 +327,8 @@ pub struct Told {
     pub ended: Ended,
     pub events: Vec<Event>,
     pub result: serde_json::Value,
+    /// The custom scripts that were run, and what they got to know.
+    pub scripts: Vec<(String, ScriptFacts)>,
 }
 
 impl Told {
@@ -357,6 +374,9 @@ struct Clock {
     ticks: u64,
     card: SimCard,
     meanwhile: fn(&mut SimCard),
+    visit: Visit,
+    script: fn(&str, &mut SimCard) -> Result<(), Problem>,
+    scripts: Vec<(String, ScriptFacts)>,
 }
 
 impl Surroundings for Clock {
@@ -370,8 +390,16 @@ impl Surroundings for Clock {
 
     fn keep_alive(&self) {}
 
-    fn before_operations(&mut self) {
+    fn before_operations(&mut self, _: &mut dyn FileSystems) -> Visit {
         (self.meanwhile)(&mut self.card);
+        self.visit
+    }
+
+    fn run_script(&mut self, script: &ScriptCall<'_>, _: &mut dyn Reporter) -> Result<(), Problem> {
+        let (name, facts) = (script.name.to_string(), script.facts.clone());
+        let result = (self.script)(&name, &mut self.card);
+        self.scripts.push((name, facts));
+        result
     }
 }
 
@@ -386,11 +414,22 @@ impl Bench {
             registers: None,
             ticks: 0,
             meanwhile: |_| {},
+            visit: Visit::Nobody,
+            script: |_, _| Ok(()),
         }
     }
 
     /// Runs the program, as if U-Boot had booted it.
     pub fn run(&mut self) -> Told {
+        self.started(None)
+    }
+
+    /// Runs the program from a shell: for this order, or for what the configuration asks for.
+    pub fn run_by_hand(&mut self, order: Option<&Order>) -> Told {
+        self.started(Some(order))
+    }
+
+    fn started(&mut self, by_hand: Option<Option<&Order>>) -> Told {
         let mut record = Record::new();
         let mut events = Vec::new();
         self.ticks += 1;
@@ -415,15 +454,38 @@ impl Bench {
             ticks: self.ticks,
             card: self.card.clone(),
             meanwhile: self.meanwhile,
+            visit: self.visit,
+            script: self.script,
+            scripts: Vec::new(),
         };
-        let ended = run(&mut card, Ok(unit), &chip, &mut clock, &mut reporter);
+        let (card, flash, reporter) = (&mut card, Ok(unit), &mut reporter);
+        let ended = match by_hand {
+            None => run(card, flash, &chip, &mut clock, reporter),
+            Some(order) => run_by_hand(order, card, flash, &chip, &mut clock, reporter),
+        };
         let json = record.to_json().expect("JSON");
         let result = serde_json::from_str(&json).expect("JSON");
         Told {
             ended,
             events,
             result,
+            scripts: clock.scripts,
         }
+    }
+
+    /// Runs it, and proves that it refused and left flash alone. The codes of what speaks against it.
+    pub fn run_is_refused(&mut self) -> Vec<String> {
+        let before = self.flash.clone();
+        let told = self.run();
+        assert_eq!(told.ended.outcome, Outcome::Refused, "{}", told.text());
+        assert_eq!(told.ended.next, Next::Restart);
+        let work = |flash: &SimNor| (flash.wear().erases, flash.wear().bytes_programmed);
+        assert_eq!(work(&self.flash), work(&before));
+        assert!(
+            self.flash.content() == before.content(),
+            "flash has changed"
+        );
+        told.codes("refusals")
     }
 
     /// Notes from now on what is done with chip and card.
@@ -445,6 +507,8 @@ impl Bench {
             registers: self.registers,
             ticks: self.ticks,
             meanwhile: self.meanwhile,
+            visit: self.visit,
+            script: self.script,
         }
     }
 
@@ -511,12 +575,18 @@ impl Bench {
         let Some(uboot) = known.iter().find(|firmware| has("boot", firmware)) else {
             return Booted::Bricked;
         };
-        let names: &[&str] = match uboot.name {
+        let names: &[&'static str] = match uboot.name {
             "alpha" => &["alpha_kernel"],
             _ => &["beta_kernel", "alpha_kernel"],
         };
-        if names.iter().any(|name| self.has_kernel(name)) {
-            return Booted::SdKernel;
+        for name in names {
+            match self.file(name) {
+                Some(file) if file == sd_kernel() => return Booted::SdKernel,
+                Some(file) if Uimage::parse_file(&file).is_ok() => {
+                    return Booted::OtherKernel(name);
+                }
+                _ => {}
+            }
         }
         let parts: &[&str] = match uboot.name {
             "alpha" => &["kernel", "rootfs"],

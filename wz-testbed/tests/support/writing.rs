@@ -71,6 +71,13 @@ pub fn images(firmware: &Firmware, partitions: &[&str]) -> Vec<Image> {
         .collect()
 }
 
+/// Where on the camera's card a part of an image lies.
+pub fn place_on_card(camera: &Camera, part: &[u8]) -> Region {
+    let found = camera.card().expect("a card").find(part);
+    let size = Size::bytes(part.len() as u64);
+    Region::new(found.expect("a card").expect("the image"), size)
+}
+
 /// Where the boot partition is.
 pub fn boot(firmware: &Firmware) -> Region {
     firmware.layout().boot().expect("a boot partition").region

@@ -85,7 +85,11 @@ fn open(
     folders.iter().map(create).collect()
 }
 
-fn pack(root: &Path, sink: &mut Copies<'_>) -> io::Result<()> {
+/// Packs the files in `root` as a `.tar.gz`, in the order of their names.
+///
+/// # Errors
+/// When a file cannot be read, and the sink's own.
+pub fn pack(root: &Path, sink: impl Write) -> io::Result<()> {
     let mut builder = tar::Builder::new(GzEncoder::new(sink, Compression::default()));
     builder.follow_symlinks(false);
     add_folder(&mut builder, root, Path::new("."))?;

@@ -177,6 +177,17 @@ fn each_t20_firmware_boots_kernels_for_a_t20() {
     }
 }
 
+/// U-Boot 2026.x has no command for it.
+#[rstest]
+fn a_layout_of_2026_boots_no_sd_kernel(#[values("t20", "t31")] soc: &str) {
+    let catalogue = Catalogue::builtin();
+    let thingino = catalogue.firmware(soc, "thingino").unwrap();
+    let boots_none = |layout: &str| thingino.sd_kernels_of(Some(layout)).is_empty();
+    assert!(boots_none("2026-06") && boots_none("2026-08"));
+    assert!(!boots_none("2024") && !boots_none("2025"));
+    assert_eq!(thingino.sd_kernels_of(None), thingino.sd_kernels);
+}
+
 #[test]
 fn all_sd_kernels_are_known_even_if_the_soc_is_not() {
     let catalogue = Catalogue::builtin();
@@ -275,6 +286,13 @@ fn the_profiles_of_the_guide_can_be_put_on_a_card() {
 #[case("t23/soc.toml", "[kernel]")]
 #[case("t23/soc.toml", "[sd_boot]")]
 #[case("t23/soc.toml", "[[chip]]")]
+#[case("t23/soc.toml", "[any_model]")]
+#[case("t23/soc.toml", "[[board]]")]
+#[case("t23/soc.toml", "[[board.led]]")]
+#[case("t23/soc.toml", "[[board.power]]")]
+#[case("t23/soc.toml", "[[board.module]]")]
+#[case("t23/soc.toml", "[board.audio]")]
+#[case("t23/soc.toml", "[[board.audio.module]]")]
 #[case("t23/acme.toml", "")]
 #[case("t23/acme.toml", "[firmware]")]
 #[case("t23/acme.toml", "[[detect.firmware]]")]

@@ -35,6 +35,35 @@ fn a_mistake_in_a_soc_is_found(#[case] old: &str, #[case] new: &str, #[case] wan
 }
 
 #[rstest]
+#[case::script_in_another_folder("[pending_upgrade]", "[scripts]\npost_switch = \"../a.sh\"\n[pending_upgrade]", &["WZ-0411"])]
+#[case::script_for_something_else("[pending_upgrade]", "[scripts]\npre_switch = \"a.sh\"\n[pending_upgrade]", &["WZ-0401"])]
+#[case::a_script("[pending_upgrade]", "[scripts]\npost_switch = \"a.sh\"\n[pending_upgrade]", &[])]
+fn a_mistake_with_scripts_is_found(#[case] old: &str, #[case] new: &str, #[case] wanted: &[&str]) {
+    let wanted = wanted.iter().map(ToString::to_string).collect();
+    assert_eq!(codes("t31/stock.toml", old, new), wanted);
+}
+
+#[rstest]
+#[case::model_with_two_boards("models = [\"v3c\"]", "models = [\"v3\"]", &["WZ-0412"])]
+#[case::board_of_nothing("models = [\"v3c\"]", "models = []", &["WZ-0426"])]
+#[case::line_for_two_things("gpio = 39\nactive = \"low\"", "gpio = 38\nactive = \"low\"", &["WZ-0426"])]
+#[case::early_pin_that_is_no_led_everywhere("led_pins = [38, 39]", "led_pins = [38, 48]", &["WZ-0426"])]
+#[case::early_pin_that_switches_power(
+    "models = [\"v3c\"]",
+    "models = [\"v3c\"]\n[[board.power]]\ngpio = 39\nactive = \"low\"",
+    &["WZ-0426"]
+)]
+#[case::module_in_a_folder("name = \"audio\"", "name = \"../audio\"", &["WZ-0426"])]
+#[case::parameters_of_two_lines("\"spk_gpio=7\"", "\"spk_gpio=7\\nx\"", &["WZ-0426"])]
+#[case::colour_that_does_not_exist("colour = \"red\"", "colour = \"pink\"", &["WZ-0401"])]
+#[case::level_that_does_not_exist("active = \"low\"", "active = \"on\"", &["WZ-0401"])]
+#[case::unknown_field("models = [\"v3c\"]", "models = [\"v3c\"]\nlamp = 3", &["WZ-0401"])]
+fn a_mistake_in_a_board_is_found(#[case] old: &str, #[case] new: &str, #[case] wanted: &[&str]) {
+    let wanted = wanted.iter().map(ToString::to_string).collect();
+    assert_eq!(codes("t31/soc.toml", old, new), wanted);
+}
+
+#[rstest]
 #[case::not_whole_blocks("size = \"384K\"", "size = \"380K\"", &["WZ-0421", "WZ-0423"])]
 #[case::not_at_a_block("size = \"384K\"", "gap_before = \"4K\"\nsize = \"380K\"", &["WZ-0421"])]
 #[case::not_up_to_a_block("size = \"64K\"\nformat", "size = \"60K\"\nformat", &["WZ-0421", "WZ-0423"])]
@@ -88,6 +117,7 @@ fn a_mistake_in_a_firmware_is_found(#[case] old: &str, #[case] new: &str, #[case
 #[case::layout_twice("name = \"2025\"", "name = \"2024\"", &["WZ-0412"])]
 #[case::same_evidence("size = \"32K\" }", "size = \"64K\" }", &["WZ-0424"])]
 #[case::evidence_that_contains_the_other("kernel_at = \"0x80000\"", "kernel_at = \"0x50000\"", &["WZ-0424"])]
+#[case::kernel_of_a_layout_only("sd_kernels = []", "sd_kernels = [\"other_kernel\"]", &["WZ-0426"])]
 #[case::variable_in_no_partition("{ partition = \"env\"", "{ partition = \"environment\"", &["WZ-0426"])]
 fn a_mistake_among_layouts_is_found(#[case] old: &str, #[case] new: &str, #[case] wanted: &[&str]) {
     let wanted = wanted.iter().map(ToString::to_string).collect();

@@ -1,5 +1,5 @@
 use super::*;
-use crate::profile::Catalogue;
+use crate::profile::{Catalogue, ProfileFile};
 use rstest::rstest;
 
 const BOOT: usize = 256 * 1024;
@@ -11,6 +11,7 @@ struct Camera {
     bytes: BTreeMap<u64, Vec<u8>>,
     environments: BTreeMap<(u64, u64), Variables>,
     files: BTreeMap<(String, String), Vec<u8>>,
+    answers: BTreeMap<&'static str, &'static str>,
     broken: bool,
     bytes_read: u64,
     files_read: usize,
@@ -84,6 +85,59 @@ impl Evidence for Camera {
         let key = (partition.name.clone(), path.to_owned());
         Ok(self.files.get(&key).cloned())
     }
+
+    fn answer(&mut self, script: &str) -> Option<String> {
+        Some((*self.answers.get(script)?).to_owned())
+    }
+}
+
+/// The built-in profiles, with scripts for the stock firmware of the T31.
+fn with_scripts() -> Catalogue {
+    let stock = include_str!("../../../../profiles/t31/stock.toml");
+    let scripts = "\n[scripts]\ndetect_firmware = \"is.sh\"\ndetect_model = \"model.sh\"\n";
+    let card = [ProfileFile::new(
+        "t31/stock.toml",
+        format!("{stock}{scripts}"),
+    )];
+    Catalogue::builtin().with_card_profiles(&card).unwrap()
+}
+
+#[rstest]
+#[case::its_name("nothing known", Some("stock"), Some("stock"))]
+#[case::another_name("nothing known", Some("thingino"), None)]
+#[case::no_answer("nothing known", None, None)]
+#[case::not_asked("demo_wcv3.bin", None, Some("stock"))]
+fn a_script_tells_the_firmware_where_no_sign_does(
+    #[case] boot: &str,
+    #[case] answer: Option<&'static str>,
+    #[case] expected: Option<&str>,
+) {
+    let mut camera = Camera::with_boot(boot);
+    camera
+        .answers
+        .extend(answer.map(|name| ("t31/stock/is.sh", name)));
+    let catalogue = with_scripts();
+    let found = identify(catalogue.firmwares("t31"), &mut camera).unwrap();
+    assert_eq!(found.one().map(|firmware| firmware.name.as_str()), expected);
+}
+
+#[rstest]
+#[case::a_new_one("gazer", false)]
+#[case::a_locked_one("pan_v3", true)]
+fn a_script_tells_the_model_where_no_rule_does(
+    #[case] code: &'static str,
+    #[case] secure_boot: bool,
+) {
+    let mut camera = Camera::with_boot("demo_wcv3.bin");
+    camera.answers.insert("t31/stock/model.sh", code);
+    let catalogue = with_scripts();
+    let stock = catalogue.firmware("t31", "stock").unwrap();
+    let model = stock.model_in(&stock.layouts[0], &mut camera).unwrap();
+    let model = model.expect("a model");
+    assert_eq!(
+        (model.code.as_str(), model.secure_boot),
+        (code, secure_boot)
+    );
 }
 
 fn firmware_of(soc: &str, camera: &mut Camera) -> Option<String> {
