@@ -67,9 +67,13 @@ fetch() {
 	while read -r patch; do
 		patch -d "$tree" -p1 --no-backup-if-mismatch <"$work/debian/patches/$patch"
 	done < <(awk '/^[^#]/ { print $1 }' "$work/debian/patches/series")
+	# One pointer is const whatever BB_GLOBAL_CONST says.
+	sed -i 's/^extern struct globals \*const ptr_to_globals;/extern struct globals *ptr_to_globals;/' "$tree/include/libbb.h"
+	grep -q '^extern struct globals \*ptr_to_globals;' "$tree/include/libbb.h"
 }
 
-# Zig takes the place of a cross compiler, its linker and its archiver. It knows not all that a GNU linker does.
+# Zig takes the place of a cross compiler, its linker and its archiver. It knows not all that a GNU linker does. Clang takes
+# busybox at its word that the pointers to its globals never change, though it sets them once: awk would crash.
 compiler() {
 	export ZIG_GLOBAL_CACHE_DIR=$cache/zig ZIG_LOCAL_CACHE_DIR=$cache/zig
 	cat >"$work/bin/cc" <<-CC
@@ -81,7 +85,7 @@ compiler() {
 			*) known+=("\$word") ;;
 			esac
 		done
-		exec $tools/bin/zig cc -target mipsel-linux-musleabi "\${known[@]}"
+		exec $tools/bin/zig cc -target mipsel-linux-musleabi -DBB_GLOBAL_CONST= "\${known[@]}"
 	CC
 	printf '#!/bin/sh\nexec %s ld.lld -m elf32ltsmip "$@"\n' "$tools/bin/zig" >"$work/bin/ld"
 	printf '#!/bin/sh\nexec %s ar "$@"\n' "$tools/bin/zig" >"$work/bin/ar"

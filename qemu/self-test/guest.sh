@@ -26,7 +26,7 @@ holds() {
 
 erase() { /bin/erase /dev/mtd0 "$1" "$2"; }
 # program <offset> <byte in octal> <length>
-program() { head -c "$3" /dev/zero | tr '\0' "\\$2" | dd of=/dev/mtd0 bs="$3" seek="$1" oflag=seek_bytes conv=notrunc 2>/dev/null; }
+program() { head -c "$3" /dev/zero | tr '\0' "\\$2" | dd of=/dev/mtd0 bs="$3" iflag=fullblock seek="$1" oflag=seek_bytes conv=notrunc 2>/dev/null; }
 # bytes <offset> <length>: in hex
 bytes() { dd if=/dev/mtd0 bs=1 skip="$1" count="$2" 2>/dev/null | hexdump -ve '/1 "%02x"'; }
 # filled_with <offset> <length> <byte in octal>

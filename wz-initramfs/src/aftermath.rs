@@ -9,6 +9,7 @@ use wz_core::event::{Event, Outcome, Problem, Reporter};
 use wz_core::run::{after_death, early_fittings};
 
 use crate::console::Console;
+use crate::lock::Lock;
 use crate::logs::Earlier;
 use crate::reporters::{Reporters, since_power_on};
 use crate::root::Root;
@@ -32,6 +33,8 @@ pub fn run(how: String) {
         console.pause(Duration::from_millis(100));
         watchdog.feed();
     };
+    // A command that the work has started may still be writing flash.
+    let _lock = Lock::patiently(&root, &mut pass_time);
     match make_sure_it_is_mounted(&slot, &mut pass_time) {
         Ok(()) if tell(problem, &mut reporters) => {
             while !reporters.signals().are_understood() {

@@ -242,8 +242,10 @@ fn single_keys(mut terminal: Termios) -> Termios {
     let line_editing = LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG;
     let hides_noise =
         InputFlags::IGNBRK | InputFlags::BRKINT | InputFlags::IGNPAR | InputFlags::ISTRIP;
+    // One stray Ctrl-S would stop what is printed, and with it the run.
+    let flow_control = InputFlags::IXON | InputFlags::IXOFF;
     terminal.local_flags.remove(line_editing);
-    terminal.input_flags.remove(hides_noise);
+    terminal.input_flags.remove(hides_noise | flow_control);
     terminal
         .input_flags
         .insert(InputFlags::INPCK | InputFlags::PARMRK);

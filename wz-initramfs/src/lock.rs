@@ -30,6 +30,17 @@ impl Lock {
         Self::take_by(root, FlockArg::LockExclusive)
     }
 
+    /// Takes it as soon as no other program has it, with `pass_time` called while one has. None where
+    /// there can be no lock: then no other program can have it either.
+    pub fn patiently(root: &Root, mut pass_time: impl FnMut()) -> Option<Self> {
+        loop {
+            match Self::take(root) {
+                Err(Problem::FlashBusy {}) => pass_time(),
+                taken => return taken.ok(),
+            }
+        }
+    }
+
     fn take_by(root: &Root, how: FlockArg) -> Result<Self, Problem> {
         let path = root.join(FILE);
         let file = fs::create_dir_all(root.join("/tmp"))
@@ -55,5 +66,21 @@ mod tests {
         assert_eq!(Lock::take(&root).unwrap_err(), Problem::FlashBusy {});
         drop(first);
         Lock::take(&root).unwrap();
+    }
+
+    #[test]
+    fn who_is_patient_goes_on_when_the_other_has_ended_and_not_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::at(folder.path());
+        let mut first = Some(Lock::take(&root).unwrap());
+        let mut turns = 0;
+        let second = Lock::patiently(&root, || {
+            turns += 1;
+            if turns == 3 {
+                first = None;
+            }
+        });
+        assert!(second.is_some());
+        assert_eq!(turns, 3);
     }
 }

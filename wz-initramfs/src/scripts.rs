@@ -33,6 +33,7 @@ use wz_core::script::{
 
 use crate::apart::{self, User};
 use crate::descendants::Descendants;
+use crate::lock::Lock;
 use crate::mtd;
 use crate::root::Root;
 use crate::sdcard::MOUNT_POINT;
@@ -69,11 +70,12 @@ pub struct Job<'a> {
 /// # Errors
 /// See [`wz_core::run::Surroundings::run_script`].
 pub fn run_call(
-    card: &Path,
+    root: &Root,
     call: &ScriptCall<'_>,
     keep_alive: &dyn Fn(),
     reporter: &mut dyn Reporter,
 ) -> Result<(), Problem> {
+    let card = &root.join(MOUNT_POINT);
     let place = call.folder.join(call.name.as_str());
     let content = read(&card.join(place.as_str())).map_err(|error| Problem::CardFailed {
         doing: "read".to_owned(),
@@ -90,7 +92,11 @@ pub fn run_call(
         time_limit: call.time_limit,
         secrets: Secrets::new(secrets),
     };
-    Stage::camera(card).run(&job, keep_alive, reporter)
+    let stage = Stage {
+        flash: Some(root.clone()),
+        ..Stage::camera(card)
+    };
+    stage.run(&job, keep_alive, reporter)
 }
 
 /// What `thingino.conf` holds, if it is in order.
@@ -163,6 +169,8 @@ pub struct Stage {
     card: PathBuf,
     /// For what the script and the prelude need; emptied afterwards.
     folder: PathBuf,
+    /// Whose flash the commands in the script may be working on.
+    flash: Option<Root>,
 }
 
 /// How a script came to its end.
@@ -187,6 +195,7 @@ impl Stage {
             path: "/bin:/sbin:/usr/bin:/usr/sbin".to_owned(),
             card: card.to_owned(),
             folder: "/tmp/script".into(),
+            flash: None,
         }
     }
 
@@ -272,7 +281,15 @@ impl Stage {
         };
         let ending = watch.until_end(&mut child, job.time_limit, &descendants, keep_alive);
         let leader = Pid::from_raw(child.id().cast_signed());
+        // A command that is killed while it writes flash leaves a camera that does not start.
+        let flash_is_quiet = self.flash.as_ref().and_then(|root| {
+            Lock::patiently(root, || {
+                keep_alive();
+                thread::sleep(TICK);
+            })
+        });
         let left = descendants.end(leader);
+        drop(flash_is_quiet);
         // It is dead by now; this only takes note of it.
         let _ = child.wait();
         watch.hear_the_rest()?;

@@ -173,9 +173,23 @@ impl Desk<'_> {
         self.logs.hand_over();
         drop(self.lock.take());
         let came_of_it = meanwhile(self);
-        self.lock = Lock::take(&self.root).ok();
+        self.take_the_lock();
         self.logs.take_over();
         came_of_it
+    }
+
+    /// A command that was left behind in the background works on flash to its end first.
+    fn take_the_lock(&mut self) {
+        let mut is_told = false;
+        let (console, watchdog) = (&mut self.console, self.watchdog);
+        self.lock = Lock::patiently(&self.root, || {
+            if !is_told {
+                console::print("A command still works on flash; it is waited for.");
+                is_told = true;
+            }
+            console.pause(LOOK_AGAIN);
+            watchdog.feed();
+        });
     }
 
     /// Who has no serial cable learns from lights and voice alone how it went.
@@ -251,10 +265,9 @@ impl Surroundings for Desk<'_> {
         // For the commands in it; what they say comes to the logs by way of the script.
         drop(self.lock.take());
         let oversight = Oversight::begin();
-        let card = Path::new(MOUNT_POINT);
-        let ended = scripts::run_call(card, script, &|| self.watchdog.feed(), reporter);
+        let ended = scripts::run_call(&self.root, script, &|| self.watchdog.feed(), reporter);
         drop(oversight);
-        self.lock = Lock::take(&self.root).ok();
+        self.take_the_lock();
         ended
     }
 

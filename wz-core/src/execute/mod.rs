@@ -14,4 +14,4 @@ mod verify;
 pub use backup::{BackupResult, backup, pack};
 pub use compare::{BlockMap, BlockPlan, compare};
 pub use rewrite::{Rewrite, Stopped, Tools, rewrite};
-pub use verify::{Expected, check};
+pub use verify::{Expected, check, hex};

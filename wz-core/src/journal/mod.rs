@@ -145,8 +145,12 @@ impl Journal {
 /// # Errors
 /// The card's own.
 pub fn discard(mut journal: Journal, card: &mut dyn Card) -> Result<(), Problem> {
-    journal.append(card, &Record::Closed)?;
-    remove(card).map_err(|error| error.into_problem(card))
+    // Where its last word cannot be written the journal itself must not stay: it would be taken for open.
+    let closed = journal.append(card, &Record::Closed);
+    match remove(card) {
+        Ok(()) => Ok(()),
+        Err(error) => closed.and(Err(error.into_problem(card))),
+    }
 }
 
 fn remove(card: &mut dyn Card) -> Result<(), CardError> {

@@ -12,6 +12,7 @@
 
 use std::time::Duration;
 
+use super::by_hand::is_open;
 use super::edit::switch_off;
 use super::kernels::{self, Copies, Kernels};
 use super::prepare::Context;
@@ -389,7 +390,12 @@ impl Afterwards {
             facts: self.facts.clone(),
         };
         in_step(tools.reporter, step, |reporter| {
-            tools.surroundings.run_script(&script, reporter)
+            tools.surroundings.run_script(&script, reporter)?;
+            // A command in it may have been unable to finish what it has begun.
+            match is_open(tools.card)? {
+                true => Err(Problem::RunOpen {}),
+                false => Ok(()),
+            }
         })
     }
 

@@ -2,12 +2,15 @@
 
 use std::io::{Read, Write};
 
+use sha2::{Digest as _, Sha256};
+
 use super::asked::{Standing, read_request, ready, standing, with_card_profiles};
 use super::ending::conclude;
 use super::{ChipEvidence, Ended, FlashUnit, Scene, Start, Stop, Surroundings};
 use crate::card::{Card, CardError, CardOperation, CardPath};
 use crate::config::{Mode, Order};
 use crate::event::{Event, Outcome, Problem, Reporter};
+use crate::execute::{Expected, check, hex};
 use crate::units::Size;
 
 /// How much is copied at a time.
@@ -92,6 +95,7 @@ pub fn take_in(
         });
     }
     let path = CardPath::given_images().join(name);
+    let (mut hash, mut copied) = (Sha256::new(), 0);
     let mut file = card
         .create_folder(&path.parent())
         .and_then(|()| card.create(&path))
@@ -104,6 +108,8 @@ pub fn take_in(
         if length == 0 {
             break;
         }
+        hash.update(&buffer[..length]);
+        copied += length as u64;
         file.write_all(&buffer[..length])
             .map_err(|source| CardError::new(CardOperation::Write, &path, source))
             .map_err(|error| error.into_problem(card))?;
@@ -112,6 +118,12 @@ pub fn take_in(
         .map_err(|source| CardError::new(CardOperation::Sync, &path, source))
         .and_then(|()| card.sync())
         .map_err(|error| error.into_problem(card))?;
+    // Without a hash beside it the image is what the card holds from now on.
+    let expected = Expected {
+        size: Size::bytes(copied),
+        sha256: hex(hash.finalize()),
+    };
+    check(card, &path, &expected, &mut |_: &Event| {})?;
     Ok(path)
 }
 
@@ -123,7 +135,11 @@ fn unreadable(name: &str, error: &std::io::Error) -> Problem {
     }
 }
 
-fn is_open(card: &mut dyn Card) -> Result<bool, Problem> {
+/// Whether a run that writes flash is not finished.
+///
+/// # Errors
+/// When the journal cannot be read, and the card's own.
+pub fn is_open(card: &mut dyn Card) -> Result<bool, Problem> {
     let standing = standing(card, None)?;
     Ok(matches!(standing, Standing::Interrupted(_)))
 }

@@ -422,10 +422,8 @@ pub fn remove_copies(copies: &[String], card: &mut dyn Card) -> Result<(), Probl
             superfluous.push(file);
             continue;
         }
-        match bootable(card, &file).map_err(|error| error.into_problem(card))? {
-            Some(header) => kept.push(header),
-            None => superfluous.push(file),
-        }
+        // A copy gets its name when it was read back: one that is not whole is somebody else's.
+        kept.extend(bootable(card, &file).map_err(|error| error.into_problem(card))?);
     }
     for file in superfluous {
         card.remove_file(&file)

@@ -39,7 +39,7 @@ use kernels::{InTheEnd, Kernels, Rule, Sources};
 use prepare::Prepared;
 use wifi::Provisioned;
 
-pub use by_hand::{preview, run_by_hand, take_in};
+pub use by_hand::{is_open, preview, run_by_hand, take_in};
 pub use chip::{ChipEvidence, early_fittings};
 pub use death::after_death;
 pub use kernels::PUT_AWAY;

@@ -19,7 +19,6 @@ use crate::lock::Lock;
 use crate::logs::Earlier;
 use crate::reporters::{Reporters, since_power_on};
 use crate::root::Root;
-use crate::sdcard::MOUNT_POINT;
 use crate::signals::Players;
 use crate::watchdog::Watchdog;
 use crate::{memory, scripts};
@@ -167,8 +166,7 @@ impl Surroundings for Shell<'_> {
     ) -> Result<(), Problem> {
         drop(self.lock.take());
         let _oversight = Oversight::begin();
-        let card = self.root.join(MOUNT_POINT);
-        let ended = scripts::run_call(&card, script, &|| {}, reporter);
+        let ended = scripts::run_call(self.root, script, &|| {}, reporter);
         *self.lock = Some(Lock::take(self.root)?);
         ended
     }

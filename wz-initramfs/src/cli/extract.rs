@@ -14,6 +14,7 @@ use flate2::read::GzDecoder;
 use tar::{Archive, Entry, EntryType};
 use wz_core::event::Problem;
 use wz_core::flash::{FileSystem, FileSystems};
+use wz_core::run::is_open;
 
 use super::Done;
 use super::files::{partition, writable};
@@ -21,6 +22,10 @@ use super::session::Session;
 
 /// Unpacks the archive `file` into the partition `name`. What is in it beside stays.
 pub fn extract(session: &mut Session, file: &Path, name: &str) -> Done {
+    // It would take flash for another camera's.
+    if is_open(&mut session.card)? {
+        return Err(Problem::RunOpen {}.into());
+    }
     let sight = session.look()?;
     let found = partition(&sight, name)?;
     let (region, kind) = (found.region, writable(found)?);

@@ -84,6 +84,7 @@ impl Bench {
             path: bin.to_string_lossy().into_owned(),
             card,
             folder: dir.path().join("work"),
+            flash: None,
         };
         Self {
             dir,
