@@ -9,6 +9,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use support::{BACKUP, CONF, card, codes, result, run, stock};
 use wz_testbed::{Booted, Camera, CameraBuilder, Card, Ended, PowerOff, inputs};
 
@@ -103,6 +105,7 @@ fn with_watchdog(conf: &str) -> CameraBuilder {
 fn a_run_that_takes_longer_than_the_watchdog_waits_goes_on_to_its_end() {
     let mut camera = with_watchdog(BACKUP)
         .kernel_argument("block2mtd.read_us=900")
+        .patience(Duration::from_secs(240))
         .build()
         .expect("a camera");
     let ended = run(&mut camera);

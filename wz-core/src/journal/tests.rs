@@ -218,6 +218,19 @@ fn a_card_that_fails_a_write_is_asked_again_and_not_for_ever(
     assert_eq!(kept, records(expected));
 }
 
+#[test]
+fn a_journal_whose_last_word_cannot_be_written_does_not_stay_open() {
+    let mut card = card();
+    let journal = Journal::begin(&mut card, run(1), &record(0)).unwrap();
+    for nth in 1..=u64::from(TRIES) {
+        card.break_it(CardFault::FailsWrite { nth });
+    }
+
+    discard(journal, &mut card).unwrap();
+
+    assert!(read(&mut card).unwrap().is_none());
+}
+
 /// The longest records that a run writes fit.
 #[test]
 fn a_fingerprint_of_as_many_blocks_as_it_may_have_fits_into_a_sector() {

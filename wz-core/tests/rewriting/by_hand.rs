@@ -7,7 +7,7 @@ use wz_core::config::{Name, Order, Rewrite, SwitchScope, Wanted, Wish};
 use wz_core::event::Outcome;
 use wz_core::image::sha256sum::Digest;
 use wz_core::run::{Next, Visit, take_in};
-use wz_core::sim::{Cut, Did};
+use wz_core::sim::{CardFault, Cut, Did};
 use wz_core::units::Size;
 
 use crate::cases::{cuts, is_change};
@@ -280,6 +280,18 @@ fn an_image_is_taken_in_only_if_the_card_has_room_for_it() {
     assert_eq!(problem.code().to_string(), "WZ-0205", "{problem}");
     let path = take(Size::bytes(3)).unwrap();
     assert_eq!(bench.file(path.as_str()).unwrap(), b"abc");
+}
+
+/// Without a hash beside it, what the card holds would be taken for the image.
+#[rstest]
+#[case::one_bit(CardFault::FlipsOnWrite { nth: 1 })]
+#[case::all_of_it(CardFault::DropsWritesAfter(Size::ZERO))]
+fn an_image_that_the_card_does_not_keep_is_not_taken_in(#[case] fault: CardFault) {
+    let mut bench = Bench::new(&alpha().flash, &with_kernel_away(NOTHING));
+    bench.card.break_it(fault);
+    let taken = take_in("x.bin", Size::bytes(3), &mut &b"abc"[..], &mut bench.card);
+    let problem = taken.unwrap_err();
+    assert_eq!(problem.code().to_string(), "WZ-0209", "{problem}");
 }
 
 /// What somebody does at a shell before the operations, on the card that they leave behind.
