@@ -63,6 +63,7 @@ pub fn write(
     let old = read_twice(region, flash)?;
     let saved = Saved {
         region,
+        before: crc_before(region, flash)?,
         new: with(&old, region, &changes),
         old,
     };
@@ -100,6 +101,9 @@ pub fn put_back(
     let unit = flash.geometry().erase_block;
     let chip = flash.geometry().whole();
     if !chip.contains(&saved.region) || !is_whole(saved.region, unit) {
+        return Err(strange(&saved));
+    }
+    if crc_before(saved.region, flash)? != saved.before {
         return Err(strange(&saved));
     }
     let bytes = read(saved.region, flash)?;
@@ -167,6 +171,13 @@ fn read(region: Region, flash: &mut dyn ReadFlash) -> Result<Vec<u8>, Problem> {
         .read(region.offset, &mut bytes)
         .map_err(FlashError::into_read_problem)?;
     Ok(bytes)
+}
+
+/// Of the boot loader: all that is in front of the environment's blocks.
+fn crc_before(region: Region, flash: &mut dyn ReadFlash) -> Result<u32, Problem> {
+    let size = Size::bytes(region.offset.get());
+    let bytes = read(Region::new(Offset::ZERO, size), flash)?;
+    Ok(crc32fast::hash(&bytes))
 }
 
 /// A bit that reads wrong once would be written for good.

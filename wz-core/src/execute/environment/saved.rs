@@ -3,11 +3,12 @@
 //! ```text
 //!  wz_flash-helper/environment.saved
 //!
-//!  0      4              36       44       52
-//!  | WZE1 | SHA-256      | offset | length | old content | new content |
-//!           of all behind it               '-- `length` bytes each ----'
+//!  0      4              36       44       52       56
+//!  | WZE2 | SHA-256      | offset | length | before | old content | new content |
+//!           of all behind it                        '-- `length` bytes each ----'
 //! ```
-//! Numbers are little-endian.
+//! Numbers are little-endian. `before` is the CRC-32 of all that is in flash in front of it, which is the
+//! boot loader: under another one an environment may name places where nothing is.
 
 use crate::card::{Card, CardPath, remove_for_good, write_small};
 use crate::event::{Event, Problem, Reporter};
@@ -16,11 +17,12 @@ use crate::image::environment::{self, Environment, search_region};
 use crate::image::sha256sum::Digest;
 use crate::units::{Offset, Region, Size};
 
-const MAGIC: &[u8; 4] = b"WZE1";
+const MAGIC: &[u8; 4] = b"WZE2";
 const HASH_AT: usize = 4;
 const OFFSET_AT: usize = 36;
 const LENGTH_AT: usize = 44;
-const CONTENT_AT: usize = 52;
+const BEFORE_AT: usize = 52;
+const CONTENT_AT: usize = 56;
 
 /// Two environments of 64K in the largest erase blocks, twice.
 const LIMIT: Size = Size::mib(1);
@@ -32,6 +34,8 @@ const STRAY_BITS: u32 = 4;
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Saved {
     pub(super) region: Region,
+    /// Of what is in front of it in flash.
+    pub(super) before: u32,
     pub(super) old: Vec<u8>,
     pub(super) new: Vec<u8>,
 }
@@ -114,7 +118,8 @@ impl Saved {
     fn to_bytes(&self) -> Vec<u8> {
         let offset = self.region.offset.get().to_le_bytes();
         let length = self.region.size.get().to_le_bytes();
-        let body = [&offset, &length, self.old.as_slice(), &self.new].concat();
+        let before = self.before.to_le_bytes();
+        let body = [&offset, &length, &before[..], &self.old, &self.new].concat();
         [MAGIC, Digest::of(&body).as_bytes().as_slice(), &body].concat()
     }
 
@@ -129,6 +134,7 @@ impl Saved {
             Some(u64::from_le_bytes(*bytes))
         };
         let (offset, length) = (number(OFFSET_AT)?, number(LENGTH_AT)?);
+        let before = u32::from_le_bytes(*bytes.get(BEFORE_AT..)?.first_chunk()?);
         let content = bytes.get(CONTENT_AT..)?;
         let size = Size::bytes(length);
         if content.is_empty() || content.len() as u64 != length.checked_mul(2)? {
@@ -137,6 +143,7 @@ impl Saved {
         let (old, new) = content.split_at_checked(size.as_usize())?;
         Some(Self {
             region: Region::new(Offset::bytes(offset), size),
+            before,
             old: old.to_vec(),
             new: new.to_vec(),
         })
@@ -215,6 +222,7 @@ mod tests {
     fn saved() -> Saved {
         Saved {
             region: Region::new(Offset::bytes(0x4_0000), Size::bytes(16)),
+            before: 0x1234_5678,
             old: (0..16).collect(),
             new: (100..116).collect(),
         }
@@ -228,9 +236,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_damaged_one_is_none(at in 0usize..84, bit in 0u8..8, cut in 0usize..84) {
+        fn a_damaged_one_is_none(at in 0usize..88, bit in 0u8..8, cut in 0usize..88) {
             let mut bytes = saved().to_bytes();
-            prop_assert_eq!(bytes.len(), 84);
+            prop_assert_eq!(bytes.len(), 88);
             prop_assert!(Saved::from_bytes(&bytes[..cut]).is_none());
             bytes[at] ^= 1 << bit;
             prop_assert!(Saved::from_bytes(&bytes).is_none());

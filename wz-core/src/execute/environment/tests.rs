@@ -376,6 +376,19 @@ fn a_copy_of_another_camera_is_not_put_back(#[case] text: &str) {
     assert!(bench.flash.content() == other);
 }
 
+/// A firmware that was written since, before it has made its environment.
+#[test]
+fn a_copy_is_not_put_back_behind_another_boot_loader_though_the_environment_is_blank() {
+    let case = THINGINO_2025;
+    let mut bench = interrupted(case);
+    let mut other = case.flash("a=b\0");
+    other[0x1000] ^= 1;
+    other[ENV..ENV + 0x8000].fill(0xff);
+    bench.flash = SimNor::holding(case.geometry(), other.clone());
+    assert_eq!(code(bench.put_back()), "WZ-0807");
+    assert!(bench.flash.content() == other);
+}
+
 #[test]
 fn a_copy_that_went_bad_is_told_and_not_put_back() {
     let mut bench = interrupted(THINGINO_2025);
