@@ -6,8 +6,8 @@ use crate::card::Card;
 use crate::event::{Event, Problem, Reporter};
 use crate::journal::{self, MOST_ATTEMPTS, Record, Stage, State};
 
-/// Every SD kernel that any known U-Boot boots is put away, whatever the configuration says, unless flash was being changed. Then the next power-on goes on, and this
-/// one counts as one that did not.
+/// Every SD kernel that any known U-Boot boots is put away, whatever the configuration says, unless flash
+/// was being changed. Then the next power-on goes on, and this one counts as one that did not.
 ///
 /// # Errors
 /// [`Problem::KernelNotPutAway`], [`Problem::KernelUnknown`], and the card's own.
