@@ -53,7 +53,7 @@ pub struct Beat {
     pub duration: Duration,
 }
 
-/// Beats that are played over and over. A single one lasts.
+/// Beats that are played over and over. A single one lasts; its duration is how long it takes to notice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     beats: Vec<Beat>,
@@ -89,7 +89,7 @@ impl Light {
             Self::Working(Operation::Restore) => one_hertz(Lit::Red, Lit::Nothing),
             Self::Working(Operation::SwitchFirmware) => one_hertz(Lit::Red, Lit::Blue),
             Self::DoNotCutPower => vec![beat(Lit::Both, 100), beat(Lit::Nothing, 100)],
-            Self::Done => vec![beat(Lit::Blue, 1000)],
+            Self::Done => vec![beat(Lit::Blue, 2000)],
             Self::Trouble(subject) => code(subject, &[beat(Lit::Nothing, 1500)]),
             Self::TakeCardOut(Some(subject)) => code(subject, &REMINDER),
             Self::TakeCardOut(None) => REMINDER[1..].to_vec(),
@@ -101,6 +101,7 @@ impl Light {
     pub fn seen_after(self) -> Duration {
         match self {
             Self::Trouble(_) => self.pattern().duration() * SHOWN,
+            Self::Done => self.pattern().duration(),
             _ => Duration::ZERO,
         }
     }
@@ -247,7 +248,7 @@ mod tests {
     #[case::restore(Light::Working(Operation::Restore), "_____#####", "##########")]
     #[case::switch(Light::Working(Operation::SwitchFirmware), "_____#####", "#####_____")]
     #[case::do_not_cut_power(Light::DoNotCutPower, "_#", "_#")]
-    #[case::done(Light::Done, "##########", "__________")]
+    #[case::done(Light::Done, "####################", "____________________")]
     fn a_low_line_lights_the_lamps_of_a_v3(
         #[case] light: Light,
         #[case] red: &str,
@@ -304,7 +305,7 @@ mod tests {
     #[case::backup(Light::Working(Operation::Backup), "#####_____")]
     #[case::switch(Light::Working(Operation::SwitchFirmware), "#####_____")]
     #[case::do_not_cut_power(Light::DoNotCutPower, "#_")]
-    #[case::done(Light::Done, "##########")]
+    #[case::done(Light::Done, "####################")]
     fn a_lone_lamp_of_any_colour_keeps_the_rhythm(
         #[case] light: Light,
         #[case] expected: &str,
@@ -344,5 +345,10 @@ mod tests {
             assert!(shortest >= Some(Duration::from_millis(100)), "{light:?}");
             assert!(light.seen_after() < Duration::from_secs(15), "{light:?}");
         }
+    }
+
+    #[test]
+    fn success_lasts_long_enough_to_be_noticed_before_the_camera_restarts() {
+        assert!(Light::Done.seen_after() >= Duration::from_secs(1));
     }
 }
