@@ -31,7 +31,7 @@ test: ## Run the tests that need no emulated camera
 qemu-test: export WZ_THOROUGH := 1
 qemu-test: test ## Run these, then every test on the emulated camera
 	@inputs=$$(scripts/test-inputs.sh) && eval "$$inputs" && \
-	qemu/self-test.sh && cargo test --package wz-testbed --test '*'
+	qemu/self-test.sh && cargo test --package wz-testbed --test camera
 
 lint: ## Check format, clippy for computer and camera, scripts, licences of dependencies
 	@scripts/lint.sh
@@ -41,7 +41,7 @@ bench: ## Measure what operations cost on the emulated camera
 
 torture: ## Cut the power at N random flash operations (N=200; SEED=<n> N=1 repeats one)
 	@inputs=$$(scripts/test-inputs.sh) && eval "$$inputs" && \
-	WZ_CUTS="$(N)" WZ_SEED="$(SEED)" cargo test --package wz-testbed --test power_cuts -- --nocapture a_cut_in_any_flash_operation
+	WZ_CUTS="$(N)" WZ_SEED="$(SEED)" cargo test --package wz-testbed --test camera -- --nocapture a_cut_in_any_flash_operation
 
 clean: ## Remove what was built here (the cache folder, with kernel and tools, stays)
 	cargo clean

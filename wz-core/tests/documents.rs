@@ -146,7 +146,7 @@ fn every_problem_with_images_and_with_writing_flash_is_met_by_a_whole_run() {
     let folders = [
         "wz-core/tests",
         "wz-core/tests/rewriting",
-        "wz-testbed/tests",
+        "wz-testbed/tests/camera",
     ];
     let files = folders.iter().flat_map(|folder| {
         let entries = std::fs::read_dir(root.join(folder)).expect(folder);
@@ -166,7 +166,7 @@ fn every_problem_with_images_and_with_writing_flash_is_met_by_a_whole_run() {
 
 /// Where tests are, by the short name that the documents about proofs use.
 const TEST_FOLDERS: [(&str, &str); 3] = [
-    ("bed/", "wz-testbed/tests/"),
+    ("bed/", "wz-testbed/tests/camera/"),
     ("core/", "wz-core/"),
     ("camera/", "wz-initramfs/src/"),
 ];

@@ -1,5 +1,4 @@
 //! Runs that write flash: their cards, and what has to be true of a camera afterwards.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::sync::Mutex;
 

@@ -3,21 +3,12 @@
 //!
 //! `make torture N=1000` cuts it more often. A failure tells the seed; `make torture SEED=<seed> N=1`
 //! repeats it.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
-
-mod support;
-
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use support::job::{Job, SafetyBackup};
-use support::writing::{boots_whole, side_by_side, succeeded};
-use support::{run, stock};
+use crate::support::job::{Job, SafetyBackup};
+use crate::support::writing::{boots_whole, side_by_side, succeeded};
+use crate::support::{run, stock};
 use wz_core::units::Region;
 use wz_testbed::{Booted, Camera, CameraBuilder, Card, ERASE_BLOCK, PowerOff, filler, inputs};
 

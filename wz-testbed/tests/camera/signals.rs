@@ -1,18 +1,9 @@
 //! What an owner without a serial cable gets to see and hear.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
-
-mod support;
-
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use support::writing::{images, restore_card, switch_conf};
-use support::{BACKUP, card, codes, result, run, stock};
+use crate::support::writing::{images, restore_card, switch_conf};
+use crate::support::{BACKUP, card, codes, result, run, stock};
 use wz_core::report::speech::{Prompt, expand};
 use wz_core::units::Size;
 use wz_testbed::inputs;
@@ -21,7 +12,7 @@ use wz_testbed::{
     find_speech, is_audible, runs,
 };
 
-const T31: &str = include_str!("../../profiles/t31/soc.toml");
+const T31: &str = include_str!("../../../profiles/t31/soc.toml");
 const T31_ON_CARD: &str = "wz_flash-helper/profiles/t31/soc.toml";
 
 /// The driver of the emulated sound card, in the order in which its modules need each other.

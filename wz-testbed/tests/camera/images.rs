@@ -1,20 +1,11 @@
 //! Images that must not be written: all of them are told at once, flash stays as it is, and the camera
 //! boots its old firmware.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
-
-mod support;
-
-use rstest::rstest;
-use support::card;
-use support::writing::{
+use crate::support::card;
+use crate::support::writing::{
     boot, boots_whole, images, place_on_card, restore_card, run_is_refused, run_writes_exactly,
     side_by_side, switch_conf,
 };
+use rstest::rstest;
 use wz_core::units::Size;
 use wz_testbed::{
     Camera, Card, Expected, Faults, Firmware, HashFile, Image, Recipe, Scope, filler, slices,

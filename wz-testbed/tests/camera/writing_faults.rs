@@ -1,18 +1,9 @@
 //! Card or chip fail while flash is being written: the old firmware comes back, or the run goes on
 //! once they are well again; what happened is told.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
-
-mod support;
-
+use crate::support::job::{Job, SafetyBackup};
+use crate::support::writing::{boot, place_on_card};
+use crate::support::{codes, result, run};
 use rstest::rstest;
-use support::job::{Job, SafetyBackup};
-use support::writing::{boot, place_on_card};
-use support::{codes, result, run};
 use wz_core::event::Problem;
 use wz_core::units::Offset;
 use wz_testbed::{Booted, Camera, CameraBuilder, Dead, ERASE_BLOCK, Ended, Faults, PowerOff, Run};

@@ -1,16 +1,7 @@
 //! Backup on the emulated camera, for every profile there is.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
-
-mod support;
-
 use std::sync::Mutex;
 
-use support::{BACKUP, card, result, run, stock};
+use crate::support::{BACKUP, card, result, run, stock};
 use wz_core::profile::Format;
 use wz_core::units::Size;
 use wz_testbed::{Booted, Camera, Firmware, PowerOff, Recipe, Tree};

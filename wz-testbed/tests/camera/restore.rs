@@ -1,17 +1,8 @@
 //! Restore on the emulated camera: what is chosen is written, bit for bit, and nothing else.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
-
-mod support;
-
-use support::writing::{
+use crate::support::writing::{
     boot, boots_whole, holds, images, kernel_is_away, restore_card, run_writes_exactly, succeeded,
 };
-use support::{codes, differences, files, result, run, stock, with_kernel_away};
+use crate::support::{codes, differences, files, result, run, stock, with_kernel_away};
 use wz_core::units::Size;
 use wz_testbed::{Camera, ERASE_BLOCK, Expected, Firmware, Image, Images, Recipe};
 

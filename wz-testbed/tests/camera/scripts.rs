@@ -1,18 +1,9 @@
 //! Custom scripts on the emulated camera: they do what they say, and whatever they do, the camera
 //! restarts into its firmware.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
-
-mod support;
-
+use crate::support::writing::{boots_whole, kernel_is_away};
+use crate::support::{card, codes, result, run, stock};
 use rstest::rstest;
 use serde_json::Value;
-use support::writing::{boots_whole, kernel_is_away};
-use support::{card, codes, result, run, stock};
 use wz_testbed::{Camera, Card, Ended, Image, PowerOff, Tree};
 
 const LOG: &str = "wz_flash-helper/initramfs.log";
@@ -350,7 +341,7 @@ fn an_unmodified_script_in_the_originals_style_does_what_it_says() {
 
 #[test]
 fn a_script_of_a_profile_tells_the_model_and_can_change_nothing() {
-    let profile = include_str!("../../profiles/t31/stock.toml");
+    let profile = include_str!("../../../profiles/t31/stock.toml");
     let profile = profile.replace("WYZE_CAKP2JFUS", "NOT_THIS_ONE");
     let profile = format!("{profile}\n[scripts]\ndetect_model = \"model.sh\"\n");
     let script = "id -u >&2\ndd if=/dev/zero of=/dev/mtd0 bs=4096 count=1\n\

@@ -1,5 +1,4 @@
 //! What the tests on the emulated camera share: the product's cards, and reading what came of a run.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
 
 pub mod environment;
 pub mod job;

@@ -1,17 +1,8 @@
 //! The commands at the camera's shell, on the emulated camera.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
-
-mod support;
-
 use std::time::Duration;
 
-use support::writing::{boot, boots_whole, holds, images, kernel_is_away, restore_card};
-use support::{BACKUP, card, result, stock};
+use crate::support::writing::{boot, boots_whole, holds, images, kernel_is_away, restore_card};
+use crate::support::{BACKUP, card, result, stock};
 use wz_testbed::{
     Camera, Card, Ended, Expected, Firmware, Image, Recipe, Run, WIFI_NAME, WIFI_PASSWORD,
 };
@@ -246,7 +237,7 @@ fn one_log_is_all_that_a_bug_report_needs() {
         "{BACKUP}wifi_password=\"hunter2\"\nmystery=\"hunter3\"\nsecondary_backup=\"no\"\n"
     );
     let mut camera = camera(&stock, card("t31", conf));
-    let ended = support::run(&mut camera);
+    let ended = crate::support::run(&mut camera);
     let log = camera
         .card()
         .expect("a card")

@@ -1,14 +1,5 @@
 //! The serial console: the shell, and what the owner sees.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
-
-mod support;
-
-use support::{BACKUP, LOGS, card, result, run, stock};
+use crate::support::{BACKUP, LOGS, card, result, run, stock};
 use wz_testbed::{Camera, WIFI_NAME, WIFI_PASSWORD};
 
 #[test]

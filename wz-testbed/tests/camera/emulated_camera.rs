@@ -1,12 +1,5 @@
 //! The test bed itself: power, console, flash and card of the emulated camera, with a shell
 //! script in place of our program.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
-
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};

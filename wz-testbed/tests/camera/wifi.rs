@@ -1,19 +1,10 @@
 //! Wi-Fi from the card to thingino on the emulated camera, and the environment at its shell.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
-
-mod support;
-
 use std::collections::BTreeMap;
 
+use crate::support::environment::{printed, region};
+use crate::support::writing::{boots_whole, switch_conf};
+use crate::support::{LOGS, card, codes, files, result, run};
 use serde_json::Value;
-use support::environment::{printed, region};
-use support::writing::{boots_whole, switch_conf};
-use support::{LOGS, card, codes, files, result, run};
 use wz_core::units::Size;
 use wz_testbed::{Camera, Card, Ended, Firmware, Recipe, Scope};
 
@@ -96,7 +87,7 @@ fn a_thingino_of_2025_finds_it_in_its_environment() {
 /// Its U-Boot boots no SD kernel, so it comes by a switch.
 #[test]
 fn a_current_thingino_finds_it_on_the_card() {
-    let (stock, next) = (support::stock(), thingino("2026-08"));
+    let (stock, next) = (crate::support::stock(), thingino("2026-08"));
     let card = card("t31", switch_conf("thingino", Scope::Base))
         .with_firmware_image(&next, Size::mib(16))
         .with(WIFI, wifi())
@@ -121,7 +112,7 @@ fn a_current_thingino_finds_it_on_the_card() {
 /// The environment of the images is there at once; without it, U-Boot has to make its own first.
 #[test]
 fn a_switch_to_thingino_brings_it_along() {
-    let (stock, next) = (support::stock(), thingino("2025"));
+    let (stock, next) = (crate::support::stock(), thingino("2025"));
     for (scope, expected) in [(Scope::All, "success"), (Scope::Base, "incomplete")] {
         let card = card("t31", switch_conf("thingino", scope))
             .with_firmware_image(&next, Size::mib(16))

@@ -1,17 +1,8 @@
 //! Bad input of every kind: a code of its own, and flash and card stay as they were.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
-
-mod support;
-
-use rstest::rstest;
-use support::{
+use crate::support::{
     BACKUP, CONF, blank_card, card, codes, differences, files, result, run, stock, with_kernel_away,
 };
+use rstest::rstest;
 use wz_core::units::Size;
 use wz_testbed::{Booted, Camera, Card, CardLayout, Firmware};
 

@@ -1,5 +1,4 @@
 //! A run that writes flash on the emulated camera, and what it has to come to, whatever comes between.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::time::Duration;
 

@@ -1,17 +1,8 @@
 //! Whatever becomes of the program, the camera restarts, its own firmware comes next, and the card
 //! tells what happened.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
-
-mod support;
-
 use std::time::Duration;
 
-use support::{BACKUP, CONF, card, codes, result, run, stock};
+use crate::support::{BACKUP, CONF, card, codes, result, run, stock};
 use wz_testbed::{Booted, Camera, CameraBuilder, Card, Ended, PowerOff, inputs};
 
 const DRY_RUN: &str = "backup_partitions=\"yes\"\ndry_run=\"yes\"\n";

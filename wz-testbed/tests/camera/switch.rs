@@ -1,18 +1,9 @@
 //! Switch on the emulated camera: there and back, from every kind of images, every byte of flash.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
-
-mod support;
-
-use support::writing::{
+use crate::support::writing::{
     boot, boots_whole, conf_is, kernel_is_away, run_writes_exactly, side_by_side, switch_conf,
     switched_off,
 };
-use support::{CONF, card, codes, files, result, run};
+use crate::support::{CONF, card, codes, files, result, run};
 use wz_core::units::Size;
 use wz_testbed::{Camera, Card, Expected, Firmware, Scope, slices};
 

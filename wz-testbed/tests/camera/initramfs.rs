@@ -1,11 +1,4 @@
 //! What the SD kernel carries.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
-
 use std::collections::BTreeSet;
 
 use rstest::rstest;

@@ -1,15 +1,6 @@
 //! Cards that lie, fail, are write-protected or pulled out.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
-
-mod support;
-
+use crate::support::{BACKUP, CONF, card, run, stock};
 use rstest::rstest;
-use support::{BACKUP, CONF, card, run, stock};
 use wz_core::units::{Offset, Region, Size};
 use wz_testbed::{Booted, Camera, Card, Ended, Faults, PowerOff, inputs};
 

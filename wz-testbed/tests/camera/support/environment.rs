@@ -1,5 +1,4 @@
 //! The U-Boot environment in a camera's flash, as another program reads it.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,18 +1,9 @@
 //! What follows the operations on the emulated camera, as its U-Boot sees it.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
-
-mod support;
-
 use std::time::Duration;
 
+use crate::support::writing::{boots_whole, conf_is, holds, kernel_is_away, succeeded};
+use crate::support::{BACKUP, CONF, card, codes, files, result, run, stock};
 use rstest::rstest;
-use support::writing::{boots_whole, conf_is, holds, kernel_is_away, succeeded};
-use support::{BACKUP, CONF, card, codes, files, result, run, stock};
 use wz_core::units::Size;
 use wz_testbed::{
     Booted, Camera, Card, Expected, Firmware, PowerOff, Recipe, Scope, inputs, slices,
@@ -163,14 +154,17 @@ fn a_dry_run_tells_what_would_follow_and_does_none_of_it() {
     let conf = format!("{BACKUP}{options}");
     let card = card("t31", &conf).with("wz_flash-helper/scripts/mine.sh", "touch /sdcard/ran\n");
     let mut camera = camera(&firmware, card);
-    let before = support::with_kernel_away(files(&camera), firmware.sd_kernel());
+    let before = crate::support::with_kernel_away(files(&camera), firmware.sd_kernel());
     run(&mut camera);
     let result = result(&camera);
     assert_eq!(result["outcome"], "dry_run", "{result:#}");
     let plan = result["plan"].to_string();
     assert!(plan.contains("run the script mine.sh"), "{plan}");
     assert!(plan.contains("run once more"), "{plan}");
-    assert_eq!(support::differences(&files(&camera), &before), [""; 0]);
+    assert_eq!(
+        crate::support::differences(&files(&camera), &before),
+        [""; 0]
+    );
     boots_whole(&camera, &firmware);
 }
 

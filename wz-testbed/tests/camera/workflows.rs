@@ -1,19 +1,10 @@
 //! The two ways that most owners go, from the card that they prepare to the firmware that starts without it.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
-
-mod support;
-
 use std::time::Duration;
 
+use crate::support::environment::{printed, region};
+use crate::support::writing::{boots_whole, conf_is, kernel_is_away};
+use crate::support::{CONF, card, codes, result, run, stock};
 use rstest::rstest;
-use support::environment::{printed, region};
-use support::writing::{boots_whole, conf_is, kernel_is_away};
-use support::{CONF, card, codes, result, run, stock};
 use wz_core::units::Size;
 use wz_testbed::{Booted, Camera, Card, Firmware, Image, inputs};
 
