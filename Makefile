@@ -11,6 +11,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup image qemu-test test lint bench torture clean
 
+# An emulated camera waits more than it works: for keys, for its flash chip, for its card.
+CAMERAS_AT_ONCE ?= $(shell echo $$((2 * $$(nproc))))
+
 # A rustup that was installed a minute ago is not on the PATH of this shell yet.
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
@@ -31,7 +34,7 @@ test: ## Run the tests that need no emulated camera
 qemu-test: export WZ_THOROUGH := 1
 qemu-test: test ## Run these, then every test on the emulated camera
 	@inputs=$$(scripts/test-inputs.sh) && eval "$$inputs" && \
-	qemu/self-test.sh && cargo test --package wz-testbed --test camera
+	qemu/self-test.sh && cargo test --package wz-testbed --test camera -- --test-threads $(CAMERAS_AT_ONCE)
 
 lint: ## Check format, clippy for computer and camera, scripts, licences of dependencies
 	@scripts/lint.sh
