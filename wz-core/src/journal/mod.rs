@@ -98,7 +98,7 @@ impl Journal {
     pub fn begin(card: &mut dyn Card, run: RunId, first: &Record) -> Result<Self, Problem> {
         let partial = CardPath::journal().with_suffix(".partial");
         let mut content = encode(run, 0, first).map_err(failed)?.to_vec();
-        content.resize(SECTORS as usize * SECTOR, 0);
+        content.resize(SIZE.as_usize(), 0);
         card.create_folder(&CardPath::program())
             .and_then(|()| write(card, &partial, &content))
             .map_err(|error| error.into_problem(card))?;
@@ -227,7 +227,7 @@ fn write(card: &mut dyn Card, path: &CardPath, content: &[u8]) -> Result<(), Car
 }
 
 fn read_all(card: &mut dyn Card, path: &CardPath) -> Result<Vec<u8>, CardError> {
-    let longest = u64::from(SECTORS) * SECTOR as u64 + 1;
+    let longest = SIZE.get() + 1;
     let mut content = Vec::new();
     let mut reader = std::io::Read::take(card.read_back(path)?, longest);
     std::io::Read::read_to_end(&mut reader, &mut content)

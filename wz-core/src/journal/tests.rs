@@ -172,6 +172,17 @@ fn card() -> SimCard {
 }
 
 #[test]
+fn a_journal_has_its_whole_size_on_the_card_from_the_beginning() {
+    let mut card = card();
+    Journal::begin(&mut card, run(1), &record(0)).expect("a journal");
+    let folder = card.entries(&CardPath::program()).expect("entries");
+    let files: Vec<_> = folder.unwrap_or_default().into_iter().collect();
+    let sizes: Vec<_> = files.iter().map(|entry| entry.kind).collect();
+    assert_eq!(sizes, [crate::card::EntryKind::File(Size::kib(128))]);
+    assert_eq!(SIZE, Size::kib(128));
+}
+
+#[test]
 fn a_full_journal_takes_no_more_and_says_so() {
     let mut card = card();
     let mut journal = Journal::begin(&mut card, run(1), &record(0)).unwrap();
