@@ -6,7 +6,6 @@
 //! block in flight    EraseProgram, Erase if wanted is blank: its cells may be marginal
 //! ```
 
-use std::fmt;
 use std::ops::Range;
 
 use crate::units::Size;
@@ -38,17 +37,6 @@ pub enum Reason {
     SetsBits,
     /// Power went while it was written: what it reads like may not last.
     InFlight,
-}
-
-impl fmt::Display for Action {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Keep => "keep",
-            Self::Program => "program",
-            Self::Erase => "erase",
-            Self::EraseProgram => "erase and program",
-        })
-    }
 }
 
 impl Action {
@@ -261,5 +249,25 @@ mod tests {
             prop_assert!(!in_flight || action.erases());
             prop_assert!(in_flight || action.erases() == old.iter().zip(&wanted).any(|(o, w)| w & !o != 0));
         }
+    }
+
+    #[rstest]
+    #[case::nothing(0, 0, 0)]
+    #[case::a_part_of_a_second_counts_as_one(1, 0, 1)]
+    #[case::erases_alone(100, 0, 16)]
+    #[case::pages_alone(0, 10_000, 6)]
+    #[case::both(100, 10_000, 22)]
+    fn a_rewrite_is_said_to_take_as_long_as_its_erases_and_pages(
+        #[case] erased: u32,
+        #[case] pages: u64,
+        #[case] seconds: u64,
+    ) {
+        let bytes = pages * 256;
+        let work = Work {
+            erased,
+            bytes,
+            ..Work::default()
+        };
+        assert_eq!(work.estimated_seconds(Size::bytes(256)), seconds);
     }
 }
