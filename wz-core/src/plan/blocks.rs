@@ -270,4 +270,17 @@ mod tests {
         };
         assert_eq!(work.estimated_seconds(Size::bytes(256)), seconds);
     }
+
+    #[test]
+    fn the_work_of_two_partitions_adds_up() {
+        let work = |n: u32| Work {
+            kept: n,
+            programmed: 10 * n,
+            erased: 100 * n,
+            bytes: 1000 * u64::from(n),
+        };
+        let mut sum = work(1);
+        sum += work(2);
+        assert_eq!(sum, work(3));
+    }
 }
