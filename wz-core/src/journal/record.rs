@@ -39,6 +39,8 @@ pub enum Record {
     RollingBack,
     /// Flash holds everything, compared; what is left concerns the card alone.
     Written,
+    /// All of flash is whole but the U-Boot environment, which may be changed from now on.
+    Environment,
     /// The run is over.
     Closed,
 }
@@ -48,7 +50,11 @@ impl Record {
     pub(super) fn stands_alone(&self) -> bool {
         matches!(
             self,
-            Self::Started { .. } | Self::RollingBack | Self::Written | Self::Closed
+            Self::Started { .. }
+                | Self::RollingBack
+                | Self::Written
+                | Self::Environment
+                | Self::Closed
         )
     }
 }

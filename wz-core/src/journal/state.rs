@@ -19,6 +19,8 @@ pub enum Stage {
     RollingBack,
     /// Flash is complete; the card has to be put in order.
     Written,
+    /// Flash is complete, but the U-Boot environment may be between its old content and a new one.
+    Environment,
     /// Over.
     Closed,
 }
@@ -94,12 +96,18 @@ impl State {
                 self.stage = Stage::Written;
                 self.in_flight.clear();
             }
+            Record::Environment => self.stage = Stage::Environment,
             Record::Closed => self.stage = Stage::Closed,
         }
     }
 }
 
 impl Stage {
+    /// Whether the next power-on has to go on with the run: flash or card are not in order.
+    pub fn is_open(self) -> bool {
+        (Self::Writing..=Self::Environment).contains(&self)
+    }
+
     /// What the run is about to do, for messages.
     pub fn about_to(self) -> &'static str {
         match self {
@@ -107,6 +115,7 @@ impl Stage {
             Self::Writing => "write flash",
             Self::RollingBack => "write the old firmware back",
             Self::Written => "put the card in order",
+            Self::Environment => "change the U-Boot environment",
             Self::Closed => "end",
         }
     }

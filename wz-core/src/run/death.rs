@@ -4,7 +4,7 @@ use super::asked::with_card_profiles;
 use super::kernels::{self, Kernels, PUT_AWAY};
 use crate::card::Card;
 use crate::event::{Event, Problem, Reporter};
-use crate::journal::{self, MOST_ATTEMPTS, Record, Stage, State};
+use crate::journal::{self, MOST_ATTEMPTS, Record, State};
 
 /// Every SD kernel that any known U-Boot boots is put away, whatever the configuration says, unless flash
 /// was being changed. Then the next power-on goes on, and this one counts as one that did not.
@@ -13,7 +13,7 @@ use crate::journal::{self, MOST_ATTEMPTS, Record, Stage, State};
 /// [`Problem::KernelNotPutAway`], [`Problem::KernelUnknown`], and the card's own.
 pub fn after_death(card: &mut dyn Card, reporter: &mut dyn Reporter) -> Result<(), Problem> {
     let open = journal::read(card)?.map(State::of);
-    let open = open.filter(|state| (Stage::Writing..=Stage::Written).contains(&state.stage));
+    let open = open.filter(|state| state.stage.is_open());
     if let Some(mut state) = open {
         let attempt = state.attempts + 1;
         state.journal.append(card, &Record::Started { attempt })?;
