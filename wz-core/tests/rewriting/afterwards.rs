@@ -577,7 +577,9 @@ impl Story {
     /// The owner runs the program again. Whatever the cut has left is gone then.
     fn cleans_up(&self, mut bench: Bench, what: &str) {
         if let Booted::Firmware(name) = bench.boots() {
-            let kernel = kernels(&bench).into_iter().next().expect("a kernel");
+            let is_whole = |name: &String| !name.ends_with(".partial");
+            let kernel = kernels(&bench).into_iter().find(is_whole);
+            let kernel = kernel.expect("a kernel");
             bench.rename(&kernel, &format!("{name}_kernel"));
             bench.put(CONF, b"");
             let told = bench.run();
