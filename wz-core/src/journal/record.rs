@@ -20,6 +20,8 @@ pub enum Record {
         /// For the first time, the second, ...
         attempt: u32,
     },
+    /// The program died in this power-on, which counts, whether or not it was counted before.
+    Died,
     /// What is to be done; the parts of it follow.
     Begun(Begun),
     /// A stretch of flash and what is to stand there.
@@ -51,6 +53,7 @@ impl Record {
         matches!(
             self,
             Self::Started { .. }
+                | Self::Died
                 | Self::RollingBack
                 | Self::Written
                 | Self::Environment
