@@ -431,10 +431,12 @@ impl Scene<'_, '_> {
                 outcome
             }
         };
-        Ended {
-            outcome,
-            ..over.ended
-        }
+        // What a script has begun to write, the next power-on goes on with.
+        let next = match is_well(over.ended.outcome) && outcome == Outcome::Failed {
+            true => Next::StayOn,
+            false => over.ended.next,
+        };
+        Ended { outcome, next }
     }
 
     fn prepare(&mut self, ready: &Ready, program: &[CardPath]) -> Result<(Camera, Prepared), Stop> {
