@@ -7,10 +7,10 @@
 
 use crate::card::Card;
 use crate::event::{Event, Problem};
-use crate::execute::environment::{find, put_back, write};
+use crate::execute::environment::find;
 use crate::flash::Flash;
 use crate::image::environment::{Edit, Environment, read_script};
-use crate::journal::{self, Stage, State};
+use crate::run::set_environment;
 
 /// Under which name the program was started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -258,8 +258,7 @@ fn shown(names: &[Vec<u8>], form: Form, environment: &Environment) -> Output {
     output
 }
 
-/// Sets variables in the environment in flash, all of them or none. What an interrupted call has left
-/// is put right first.
+/// Sets variables in the environment in flash, all of them or none ([`set_environment`]).
 pub fn set(edits: &[Edit], flash: &mut dyn Flash, card: &mut dyn Card) -> Output {
     let mut remarks = String::new();
     let mut reporter = |event: &Event| {
@@ -267,34 +266,13 @@ pub fn set(edits: &[Edit], flash: &mut dyn Flash, card: &mut dyn Card) -> Output
             remarks += &format!("{problem}\n");
         }
     };
-    let begun = no_run_is_open(card).and_then(|()| put_back(flash, card, &mut reporter));
-    let done = begun.and_then(|()| {
-        let found = find(None, flash)?;
-        let mut environment = found.environment.clone();
-        for Edit { name, value } in edits {
-            let set = environment.set(name, value);
-            set.map_err(|error| Problem::EnvironmentEdit {
-                why: error.to_string(),
-            })?;
-        }
-        write(&found, &environment, flash, card, &mut reporter)
-    });
+    let done = set_environment(edits, flash, card, &mut reporter);
     let mut output = match done {
         Ok(()) => Output::default(),
         Err(problem) => Output::refused(&problem),
     };
     output.errors.insert_str(0, &remarks);
     output
-}
-
-/// What a run is writing must not change behind its back: it would take flash for another camera's.
-fn no_run_is_open(card: &mut dyn Card) -> Result<(), Problem> {
-    let state = journal::read(card)?.map(State::of);
-    let is_open = |state: State| (Stage::Writing..=Stage::Written).contains(&state.stage);
-    match state.is_some_and(is_open) {
-        true => Err(Problem::EnvironmentDuringRun {}),
-        false => Ok(()),
-    }
 }
 
 /// The variables of a script.
@@ -460,11 +438,12 @@ mod tests {
         let mut card = SimCard::new(Size::mib(4));
         let run = RunId::of(&[b"run"]);
         let started = Record::Started { attempt: 1 };
-        let mut journal = Journal::begin(&mut card, run, &started).unwrap();
+        Journal::begin(&mut card, run, &started).unwrap();
         assert_eq!(
             set(&[edit("a", "2")], &mut flash, &mut card),
             Output::default()
         );
+        let mut journal = Journal::begin(&mut card, run, &started).unwrap();
         journal.append(&mut card, &Record::Committed).unwrap();
         let output = set(&[edit("a", "3")], &mut flash, &mut card);
         assert_eq!(output.status, 1);

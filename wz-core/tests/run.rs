@@ -23,6 +23,7 @@ use wz_core::report::Record;
 use wz_core::run::{
     ChipEvidence, Ended, FlashUnit, Next, ScriptCall, Surroundings, Visit, early_fittings, run,
 };
+use wz_core::sim::{Cut, Power};
 use wz_core::units::{Offset, Region, Size};
 
 const KERNEL: &str = "factory_t31_ZMC6tiIDQN";
@@ -620,4 +621,68 @@ fn a_broken_profile_on_the_card_is_refused_by_name() {
         told.refusals()[0]
     );
     bench.assert_untouched(&before);
+}
+
+const AWAY: &str = "factory_t31_ZMC6tiIDQN.wz_flash-helper";
+
+fn with_put_away(mut bench: Bench, files: &[(&str, &str)]) -> Bench {
+    for (suffix, content) in files {
+        let path = CardPath::root().join(&format!("{AWAY}{suffix}"));
+        bench.card = bench.card.with(&path, content.as_bytes());
+    }
+    bench
+}
+
+fn put_away(bench: &Bench) -> Vec<(String, String)> {
+    let files = bench.card.files().into_iter();
+    let files = files.filter(|(path, _)| path.starts_with(KERNEL));
+    files
+        .map(|(path, content)| (path, String::from_utf8(content).expect("a text")))
+        .collect()
+}
+
+#[rstest]
+#[case::the_same(&[("", "a kernel")], &[("", "a kernel")])]
+#[case::another(&[("", "mine")], &[("", "a kernel"), ("-2", "mine")])]
+#[case::one_as_long(&[("", "b kernel")], &[("", "a kernel"), ("-2", "b kernel")])]
+#[case::a_third(
+    &[("", "mine"), ("-2", "older")],
+    &[("", "a kernel"), ("-2", "older"), ("-3", "mine")],
+)]
+fn a_kernel_that_was_put_away_before_is_not_lost(
+    #[case] before: &[(&str, &str)],
+    #[case] after: &[(&str, &str)],
+) {
+    let mut bench = with_put_away(bench("backup_partitions=\"no\"\n"), before);
+    let told = bench.run();
+    assert_eq!(told.ended.next, Next::Restart);
+    let expected = after
+        .iter()
+        .map(|(suffix, content)| (format!("{AWAY}{suffix}"), (*content).to_owned()));
+    assert_eq!(put_away(&bench), expected.collect::<Vec<_>>());
+}
+
+#[rstest]
+#[case::the_same("a kernel")]
+#[case::another("mine")]
+fn nor_is_it_when_power_fails_while_it_makes_way(#[case] earlier: &str) {
+    for at in 0..8 {
+        for cut in [
+            Cut::NotStarted,
+            Cut::Torn { seed: at },
+            Cut::DoneUnacknowledged,
+        ] {
+            let power = Power::new();
+            let mut bench = with_put_away(bench("backup_partitions=\"no\"\n"), &[("", earlier)]);
+            bench.card = bench.card.powered_by(&power);
+            power.fail_after(at, cut);
+            bench.run();
+            power.turn_on();
+            let kernels = put_away(&bench);
+            for kernel in [earlier, "a kernel"] {
+                let is_there = kernels.iter().any(|(_, content)| content == kernel);
+                assert!(is_there, "{at} {cut:?}: {kernels:?}");
+            }
+        }
+    }
 }

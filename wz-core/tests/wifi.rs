@@ -13,19 +13,24 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use rstest::rstest;
-use wz_core::card::{CardPath, SimCard, SimFault};
+use wz_core::card::{Card, CardPath, SimCard, SimFault};
 use wz_core::detect::FlashDevice;
 use wz_core::event::{Event, Outcome, Problem, Reporter};
-use wz_core::flash::{FileSystem, FileSystems, Geometry, SimNor};
-use wz_core::image::environment::Environment;
+use wz_core::flash::{Fault, FileSystem, FileSystems, Geometry, SimNor};
+use wz_core::image::environment::{Edit, Environment};
 use wz_core::report::{Console, Log, Record};
-use wz_core::run::{ChipEvidence, Ended, FlashUnit, ScriptCall, Surroundings, Visit, run};
+use wz_core::run::{
+    ChipEvidence, Ended, FlashUnit, Next, ScriptCall, Surroundings, Visit, run, set_environment,
+};
 use wz_core::sim::{Cut, Power};
 use wz_core::units::{Offset, Region, Size};
 
 const KERNEL: &str = "factory_t31_ZMC6tiIDQN";
 const CONF: &str = "wz_flash-helper/thingino.conf";
 const UENV: &str = "uenv.txt";
+const AWAY: &str = "factory_t31_ZMC6tiIDQN.wz_flash-helper";
+const SAVED: &str = "wz_flash-helper/environment.saved";
+const JOURNAL: &str = "wz_flash-helper/journal.bin";
 
 const SSID: &str = "My  Net *";
 const PASSWORD: &str = "p\"a  $s`w #\\ *";
@@ -439,46 +444,214 @@ fn a_card_that_loses_what_is_written_is_no_success() {
     told.keeps_secrets();
 }
 
-/// Cut, run again: the environment is whole, and in the end says what it has to.
-#[test]
-fn after_a_power_cut_at_any_change_the_next_run_sets_it_up() {
-    let mut whole = bench(OF_2025.flash(), NOTHING, WIFI);
-    whole.run();
-    let operations = whole.power.operations();
-    assert!(operations > 15, "{operations}");
-    for at in 0..operations {
-        for cut in [
-            Cut::NotStarted,
-            Cut::Torn { seed: at },
-            Cut::Torn { seed: at + 1000 },
-            Cut::DoneUnacknowledged,
-        ] {
-            let what = format!("cut {at} of {operations}, {cut:?}");
-            let mut bench = bench(OF_2025.flash(), NOTHING, WIFI);
-            bench.power.fail_after(at, cut);
-            bench.run();
-            bench.power.turn_on();
-            let told = bench.run();
-            assert_eq!(
-                told.ended.outcome,
-                Outcome::Success,
-                "{what}: {}",
-                told.said
-            );
-            assert_set(&OF_2025.environment(&bench.flash));
-            assert!(!bench.flash.has_marginal_cells(), "{what}");
-            assert_eq!(
-                bench.file("wz_flash-helper/environment.saved"),
-                None,
-                "{what}"
-            );
-            let (flash, before) = (bench.flash.content(), OF_2025.flash());
-            assert!(
-                flash[FILE_SYSTEM_AT..] == before[FILE_SYSTEM_AT..],
-                "{what}"
-            );
+/// How a camera gets its Wi-Fi, or any other change of its environment.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    /// By a run, as the card asks for it.
+    Run,
+    /// By `fw_setenv` in a script or at the shell, when the SD kernel is away.
+    Command,
+}
+
+impl Way {
+    fn bench(self) -> Bench {
+        let mut bench = bench(OF_2025.flash(), NOTHING, WIFI);
+        if matches!(self, Self::Command) {
+            bench.put(CONF, "");
+            bench.rename(KERNEL, AWAY);
+        }
+        bench
+    }
+
+    fn go(self, bench: &mut Bench) {
+        match self {
+            Self::Run => drop(bench.run()),
+            Self::Command => drop(bench.set("wlan_ssid", SSID)),
         }
     }
+
+    /// Whether the environment is one that was there before, or the one that is wanted; whether it is
+    /// the latter.
+    fn is_set(self, bench: &Bench, what: &str) -> bool {
+        let (at, length) = OF_2025.env;
+        let content = &bench.flash.content()[at..at + length];
+        let environment = Environment::parse(content);
+        let environment = environment.unwrap_or_else(|_| panic!("{what}: no environment"));
+        let value = environment.get("wlan_ssid").map(String::from_utf8_lossy);
+        match value.as_deref() {
+            Some("old") => {
+                assert!(bench.flash.content() == OF_2025.flash(), "{what}");
+                false
+            }
+            value => {
+                assert_eq!(value, Some(SSID), "{what}");
+                true
+            }
+        }
+    }
+}
+
+impl Bench {
+    /// U-Boot starts the SD kernel as long as one has its name, then the firmware. How often the program
+    /// was started.
+    fn power_on_until_the_firmware_starts(&mut self, what: &str) -> u32 {
+        let mut runs = 0;
+        while self.file(KERNEL).is_some() {
+            self.run();
+            runs += 1;
+            assert!(runs <= 2, "{what}: it starts again and again");
+        }
+        runs
+    }
+
+    fn set(&mut self, name: &str, value: &str) -> Result<(), Problem> {
+        let edit = Edit {
+            name: name.into(),
+            value: value.into(),
+        };
+        let mut card = self.card.clone();
+        set_environment(&[edit], &mut self.flash, &mut card, &mut |_: &Event| {})
+    }
+
+    fn rename(&mut self, from: &str, to: &str) {
+        let root = CardPath::root();
+        let renamed = self.card.rename(&root.join(from), &root.join(to));
+        renamed.and_then(|()| self.card.sync()).expect("a card");
+    }
+}
+
+fn cuts(at: u64) -> [Cut; 5] {
+    [
+        Cut::NotStarted,
+        Cut::Torn { seed: at },
+        Cut::Torn { seed: at + 1000 },
+        Cut::Torn { seed: at + 2000 },
+        Cut::DoneUnacknowledged,
+    ]
+}
+
+/// S3: whenever power fails, the program is started again as long as the environment is not whole.
+#[rstest]
+#[case::run(Way::Run)]
+#[case::command(Way::Command)]
+fn after_a_power_cut_at_any_change_the_firmware_starts_with_a_whole_environment(#[case] way: Way) {
+    let operations = operations(way);
+    let mut ends = std::collections::BTreeSet::new();
+    for at in 0..operations {
+        for cut in cuts(at) {
+            let what = format!("{way:?}, cut {at} of {operations}, {cut:?}");
+            let mut bench = way.bench();
+            bench.power.fail_after(at, cut);
+            way.go(&mut bench);
+            assert!(bench.power.is_off(), "{what}");
+            bench.power.turn_on();
+            bench.power_on_until_the_firmware_starts(&what);
+            ends.insert(way.is_set(&bench, &what));
+            assert_tidy(&bench, &what);
+            // Whatever is left does not keep the owner from having it done.
+            bench.rename(AWAY, KERNEL);
+            bench.put(CONF, WIFI);
+            bench.run();
+            assert_set(&OF_2025.environment(&bench.flash));
+            assert_eq!(bench.file(JOURNAL), None, "{what}");
+        }
+    }
+    assert_eq!(ends.len(), 2, "old and new");
+}
+
+/// And when it fails again while the old environment is put back.
+#[rstest]
+#[case::run(Way::Run)]
+#[case::command(Way::Command)]
+fn after_two_power_cuts_anywhere_it_does_so_too(#[case] way: Way) {
+    let mut pairs = 0;
+    for at in 0..operations(way) {
+        let cut = cuts(at)[at as usize % 5];
+        for second in 0.. {
+            let what = format!("{way:?}, cut {at} {cut:?}, then {second}");
+            let mut bench = way.bench();
+            bench.power.fail_after(at, cut);
+            way.go(&mut bench);
+            bench.power.turn_on();
+            if bench.file(KERNEL).is_none() {
+                break;
+            }
+            let cut = cuts(second)[(at + second) as usize % 5];
+            bench.power.fail_after(second, cut);
+            bench.run();
+            if !bench.power.is_off() {
+                break;
+            }
+            pairs += 1;
+            bench.power.turn_on();
+            bench.power_on_until_the_firmware_starts(&what);
+            way.is_set(&bench, &what);
+            assert_tidy(&bench, &what);
+        }
+    }
+    assert!(pairs > 100, "{pairs}");
+}
+
+fn operations(way: Way) -> u64 {
+    let mut bench = way.bench();
+    let before = bench.power.operations();
+    way.go(&mut bench);
+    assert!(way.is_set(&bench, "without a cut"));
+    assert_tidy(&bench, "without a cut");
+    bench.power.operations() - before
+}
+
+/// The SD kernel is away, and nothing that holds secrets is left.
+fn assert_tidy(bench: &Bench, what: &str) {
+    assert!(!bench.flash.has_marginal_cells(), "{what}");
+    assert_eq!(bench.file(AWAY).as_deref(), Some("a kernel"), "{what}");
+    assert_eq!(bench.file(SAVED), None, "{what}");
+}
+
+/// S7: a camera whose power fails whenever the environment is erased starts its firmware in the end.
+#[test]
+fn an_environment_that_never_gets_whole_is_given_up_and_goes_on_when_it_is_allowed_to() {
+    let mut bench = Way::Command.bench();
+    bench.with_a_cut_in_erase(1, |bench| drop(bench.set("wlan_ssid", SSID)));
+    let power_ons = bench.power_on_with_cuts_in_erase(1);
+    assert_eq!(power_ons, 6, "five that are cut, and one that gives up");
+    assert!(bench.card.files().contains_key(SAVED));
+    // The owner does what the message says.
+    bench.rename(AWAY, KERNEL);
+    bench.run();
+    assert!(!Way::Command.is_set(&bench, "given back"));
+    assert_tidy(&bench, "given back");
+}
+
+/// The old one is put back each time, and power fails while the new one is written.
+#[test]
+fn settings_that_never_get_written_are_given_up_and_the_old_environment_is_whole() {
+    let mut bench = Way::Run.bench();
+    bench.with_a_cut_in_erase(1, |bench| drop(bench.run()));
+    let power_ons = bench.power_on_with_cuts_in_erase(2);
+    assert_eq!(power_ons, 5);
+    assert!(!Way::Run.is_set(&bench, "given up"));
+    assert_tidy(&bench, "given up");
+}
+
+/// What chip and card say of it, as after a chip that takes neither.
+#[test]
+fn an_environment_that_is_broken_keeps_the_kernel_until_it_is_whole() {
+    let mut bench = bench(OF_2025.flash(), NOTHING, WIFI);
+    for nth in 1..=400 {
+        bench.flash.break_it(Fault::FailsProgram { nth });
+    }
+    let told = bench.run();
+    assert!(told.codes("failures").contains(&"WZ-0805"), "{}", told.said);
+    assert_eq!(told.ended.outcome, Outcome::Incomplete);
+    assert_eq!(told.ended.next, Next::StayOn);
+    assert!(bench.file(KERNEL).is_some());
+    bench.flash = SimNor::holding(geometry(), bench.flash.content().to_vec());
+    let told = bench.run();
+    assert_eq!(told.ended.outcome, Outcome::Success, "{}", told.said);
+    assert_eq!(told.ended.next, Next::Restart);
+    assert_set(&OF_2025.environment(&bench.flash));
+    assert_tidy(&bench, "whole again");
 }
 
 #[test]
@@ -490,8 +663,9 @@ fn an_interrupted_write_is_put_right_by_any_run_and_told_by_a_dry_one() {
     let (before, mut open) = interrupted();
     open.put("wz_flash-helper/general.conf", "dry_run=\"yes\"\n");
     let told = open.run();
-    assert!(told.codes("remarks").contains(&"WZ-0809"), "{}", told.said);
+    assert_eq!(told.ended.next, Next::WaitForCardOut);
     assert!(open.flash.content() == before);
+    assert!(open.file(KERNEL).is_some(), "it is still needed");
 }
 
 /// A camera whose power failed while the block with the environment was erased.
@@ -509,4 +683,36 @@ fn interrupted() -> (Vec<u8>, Bench) {
         }
     }
     panic!("nothing was erased")
+}
+
+impl Bench {
+    /// Power fails in the erase of `work` that has this number, if there is one.
+    fn with_a_cut_in_erase(&mut self, number: u64, work: impl Fn(&mut Self)) {
+        let (flash, card) = (self.flash.content().to_vec(), self.card.duplicate());
+        for at in 0..200 {
+            let power = Power::new();
+            self.flash = SimNor::holding(geometry(), flash.clone()).powered_by(&power);
+            self.card = card.duplicate().powered_by(&power);
+            self.power = power;
+            self.power.fail_after(at, Cut::Torn { seed: 3 });
+            work(self);
+            let has_ended = !self.power.is_off();
+            self.power.turn_on();
+            self.power.fail_after(u64::MAX, Cut::NotStarted);
+            if has_ended || self.flash.wear().erases == number {
+                return;
+            }
+        }
+        panic!("it never ends")
+    }
+
+    fn power_on_with_cuts_in_erase(&mut self, number: u64) -> u32 {
+        let mut power_ons = 0;
+        while self.file(KERNEL).is_some() {
+            self.with_a_cut_in_erase(number, |bench| drop(bench.run()));
+            power_ons += 1;
+            assert!(power_ons < 10, "for ever");
+        }
+        power_ons
+    }
 }

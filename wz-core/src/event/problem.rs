@@ -1051,6 +1051,12 @@ problems! {
     ProgramUnclear = 872 { first: String, second: String }
         "The card has different SD kernels (\"{first}\", \"{second}\"), so it is not known which of them is to run once more"
         => "Leave only this program's kernel on the card.";
+
+    /// A command in a script has begun to write flash and could not finish.
+    ScriptLeftRunOpen = 873 { script: String }
+        "A command in the script {script} was writing flash and could not finish, so the camera does not restart"
+        => "Look above for what went wrong. Leave the card in, unplug the camera and plug it in again: it goes on.";
+
     /// A module that the camera's profile names. What needs it does not work.
     ModuleNotLoaded = 880 { module: String, reason: String }
         "The kernel module \"{module}.ko\" could not be loaded: {reason}"

@@ -3,7 +3,7 @@
 //! ```text
 //!  read twice ▶ environment.saved on the card, read back ▶ blocks that differ ▶ read back ▶ removed
 //!               old and new content of these blocks    └── fails: the old content again ──┘
-//!               '--- power cut: the next run, or the next fw_setenv, puts it right --------'
+//!               '--- power cut: the next power-on, or the next fw_setenv, puts it right ---'
 //! ```
 //! What else lies in these blocks stays as it is, bit for bit. Of two copies one is whole at any
 //! instant all the same ([`crate::image::environment::Place`]).

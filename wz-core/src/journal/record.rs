@@ -20,6 +20,8 @@ pub enum Record {
         /// For the first time, the second, ...
         attempt: u32,
     },
+    /// The program died in this power-on, which counts, whether or not it was counted before.
+    Died,
     /// What is to be done; the parts of it follow.
     Begun(Begun),
     /// A stretch of flash and what is to stand there.
@@ -39,6 +41,8 @@ pub enum Record {
     RollingBack,
     /// Flash holds everything, compared; what is left concerns the card alone.
     Written,
+    /// All of flash is whole but the U-Boot environment, which may be changed from now on.
+    Environment,
     /// The run is over.
     Closed,
 }
@@ -48,7 +52,12 @@ impl Record {
     pub(super) fn stands_alone(&self) -> bool {
         matches!(
             self,
-            Self::Started { .. } | Self::RollingBack | Self::Written | Self::Closed
+            Self::Started { .. }
+                | Self::Died
+                | Self::RollingBack
+                | Self::Written
+                | Self::Environment
+                | Self::Closed
         )
     }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use super::record::{Begun, Crc, Record, SafetyCopy, TargetRecord};
 use super::{History, Journal};
+use crate::card::Card;
+use crate::event::Problem;
 
 /// After so many power-ons a run gives up.
 pub const MOST_ATTEMPTS: u32 = 5;
@@ -19,6 +21,8 @@ pub enum Stage {
     RollingBack,
     /// Flash is complete; the card has to be put in order.
     Written,
+    /// Flash is complete, but the U-Boot environment may be between its old content and a new one.
+    Environment,
     /// Over.
     Closed,
 }
@@ -32,6 +36,8 @@ pub struct State {
     pub stage: Stage,
     /// How often the camera was switched on for it.
     pub attempts: u32,
+    /// Whether the last of them has no death on record.
+    is_alive: bool,
     /// What is to be done.
     pub begun: Option<Begun>,
     /// The parts of that.
@@ -55,6 +61,7 @@ impl State {
             journal: history.journal,
             stage: Stage::Preparing,
             attempts: 0,
+            is_alive: false,
             begun: None,
             targets: Vec::new(),
             crcs: Vec::new(),
@@ -74,9 +81,31 @@ impl State {
         state
     }
 
+    /// The program died in this power-on. It counts once: if it died before it was counted, it does now.
+    /// Only behind a power-on that was cut off can the two not be told apart, and it goes uncounted.
+    ///
+    /// # Errors
+    /// Those of [`Journal::append`].
+    pub fn note_death(&mut self, card: &mut dyn Card) -> Result<(), Problem> {
+        self.journal.append(card, &Record::Died)?;
+        self.bury();
+        Ok(())
+    }
+
+    fn bury(&mut self) {
+        if !self.is_alive {
+            self.attempts = self.attempts.saturating_add(1);
+        }
+        self.is_alive = false;
+    }
+
     fn apply(&mut self, record: Record) {
         match record {
-            Record::Started { attempt } => self.attempts = attempt,
+            Record::Started { attempt } => {
+                self.attempts = attempt;
+                self.is_alive = true;
+            }
+            Record::Died => self.bury(),
             Record::Begun(begun) => self.begun = Some(begun),
             Record::Target(target) => self.targets.push(target),
             Record::Fingerprint(part) => self.crcs.extend(part.crcs()),
@@ -94,12 +123,18 @@ impl State {
                 self.stage = Stage::Written;
                 self.in_flight.clear();
             }
+            Record::Environment => self.stage = Stage::Environment,
             Record::Closed => self.stage = Stage::Closed,
         }
     }
 }
 
 impl Stage {
+    /// Whether the next power-on has to go on with the run: flash or card are not in order.
+    pub fn is_open(self) -> bool {
+        (Self::Writing..=Self::Environment).contains(&self)
+    }
+
     /// What the run is about to do, for messages.
     pub fn about_to(self) -> &'static str {
         match self {
@@ -107,6 +142,7 @@ impl Stage {
             Self::Writing => "write flash",
             Self::RollingBack => "write the old firmware back",
             Self::Written => "put the card in order",
+            Self::Environment => "change the U-Boot environment",
             Self::Closed => "end",
         }
     }

@@ -348,16 +348,21 @@ impl Afterwards {
         }
     }
 
-    /// Does it, up to the first thing that fails, which is told with what is left out.
+    /// Does it, up to the first thing that fails, which is told with what is left out. The outcome is
+    /// [`Outcome::Failed`] if flash was not left whole.
     pub(super) fn carry_out(&self, kernels: &Kernels, tools: &mut Tools<'_>) -> Outcome {
         let todo = self.shown();
         for (index, script) in self.scripts.iter().enumerate() {
             if let Err(problem) = self.run_script(script, tools) {
+                let outcome = match problem {
+                    Problem::ScriptLeftRunOpen { .. } => Outcome::Failed,
+                    _ => Outcome::Incomplete,
+                };
                 tools.reporter.report(&Event::Failed(problem));
                 let why = format!("the script {} failed", script.name);
                 let left = todo.get(index + 1..).unwrap_or_default();
                 skip(left, &why, tools.reporter);
-                return Outcome::Incomplete;
+                return outcome;
             }
         }
         let started = match &self.start {
@@ -383,19 +388,24 @@ impl Afterwards {
         let step = Step::RunScript {
             name: script.name.to_string(),
         };
-        let script = ScriptCall {
+        let call = ScriptCall {
             folder: script.folder.clone(),
             name: &script.name,
             time_limit: self.script_time_limit,
             facts: self.facts.clone(),
         };
         in_step(tools.reporter, step, |reporter| {
-            tools.surroundings.run_script(&script, reporter)?;
+            let ran = tools.surroundings.run_script(&call, reporter);
             // A command in it may have been unable to finish what it has begun.
-            match is_open(tools.card)? {
-                true => Err(Problem::RunOpen {}),
-                false => Ok(()),
+            if !is_open(tools.card)? {
+                return ran;
             }
+            if let Err(problem) = ran {
+                reporter.report(&Event::Failed(problem));
+            }
+            Err(Problem::ScriptLeftRunOpen {
+                script: script.name.to_string(),
+            })
         })
     }
 

@@ -119,9 +119,7 @@ pub(super) fn standing(
     let wants_to_write =
         request.is_some_and(|request| request.mode == Mode::Real && request.rewrite.is_some());
     match state {
-        Some(state) if (Stage::Writing..=Stage::Written).contains(&state.stage) => {
-            Ok(Standing::Interrupted(Box::new(state)))
-        }
+        Some(state) if state.stage.is_open() => Ok(Standing::Interrupted(Box::new(state))),
         leftover if !wants_to_write => Ok(Standing::ReadsOnly(leftover.map(Box::new))),
         Some(state) => Ok(Standing::Begins(Earlier {
             // A run that is over counts no more; what it has left is still to be removed.

@@ -58,8 +58,8 @@ impl Scene<'_, '_> {
                 layout,
                 afterwards,
             }) => {
-                let over = self.finish(Some(operation), outcome, journal, &copies);
-                let over = over.with_layout(layout);
+                let whole = (Some(operation), outcome, layout.as_deref());
+                let over = self.finish(whole, journal, &copies);
                 Ok(over.followed_by(Some(afterwards)))
             }
             Ok(Changed { left, .. }) => Ok(self.stay(left)),
@@ -153,12 +153,15 @@ impl Scene<'_, '_> {
         self.pause()?;
         let operation = state.begun.as_ref().map(|begun| begun.operation.into());
         let mut copies = state.kernel_copies.clone();
-        let left = self.go_on(&mut state, &mut copies, operation, &catalogue);
+        let left = match state.stage {
+            Stage::Environment => self.put_environment_back(&state, attempt, &catalogue),
+            _ => self.go_on(&mut state, &mut copies, operation, &catalogue),
+        };
         Ok(match left {
             Ok(Left::Whole(outcome)) => {
                 let layout = state.begun.as_ref().and_then(|begun| begun.layout.clone());
-                let over = self.finish(operation, outcome, state.journal, &copies);
-                let over = over.with_layout(layout);
+                let whole = (operation, outcome, layout.as_deref());
+                let over = self.finish(whole, state.journal, &copies);
                 self.plan_what_follows(over, state.begun.as_ref(), wanted, &catalogue)
             }
             Ok(left) => self.stay(left),

@@ -4,7 +4,7 @@ use super::asked::with_card_profiles;
 use super::kernels::{self, Kernels, PUT_AWAY};
 use crate::card::Card;
 use crate::event::{Event, Problem, Reporter};
-use crate::journal::{self, MOST_ATTEMPTS, Record, Stage, State};
+use crate::journal::{self, MOST_ATTEMPTS, Record, State};
 
 /// Every SD kernel that any known U-Boot boots is put away, whatever the configuration says, unless flash
 /// was being changed. Then the next power-on goes on, and this one counts as one that did not.
@@ -13,18 +13,24 @@ use crate::journal::{self, MOST_ATTEMPTS, Record, Stage, State};
 /// [`Problem::KernelNotPutAway`], [`Problem::KernelUnknown`], and the card's own.
 pub fn after_death(card: &mut dyn Card, reporter: &mut dyn Reporter) -> Result<(), Problem> {
     let open = journal::read(card)?.map(State::of);
-    let open = open.filter(|state| (Stage::Writing..=Stage::Written).contains(&state.stage));
-    if let Some(mut state) = open {
-        let attempt = state.attempts + 1;
-        state.journal.append(card, &Record::Started { attempt })?;
-        if attempt < MOST_ATTEMPTS {
-            return Ok(());
-        }
-        reporter.report(&Event::Refused(Problem::TooManyAttempts {
-            attempts: attempt,
-            last: state.stage.about_to().to_owned(),
-        }));
+    let Some(mut state) = open.filter(|state| state.stage.is_open()) else {
+        return put_away(card, reporter);
+    };
+    state.note_death(card)?;
+    if state.attempts < MOST_ATTEMPTS {
+        return Ok(());
     }
+    reporter.report(&Event::Refused(Problem::TooManyAttempts {
+        attempts: state.attempts,
+        last: state.stage.about_to().to_owned(),
+    }));
+    put_away(card, reporter)?;
+    // The run can go on once the owner gives the kernel its name back.
+    let anew = Record::Started { attempt: 0 };
+    state.journal.append(card, &anew)
+}
+
+fn put_away(card: &mut dyn Card, reporter: &mut dyn Reporter) -> Result<(), Problem> {
     let catalogue = with_card_profiles(card).ok();
     let names = kernels::names(catalogue.as_ref());
     if kernels::put_away(card, &names, reporter)? != Kernels::NoneFound {

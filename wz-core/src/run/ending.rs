@@ -1,8 +1,10 @@
 //! How a run ends: what is told, what becomes of journal and SD kernels, what the camera does next.
 
 use super::afterwards::Afterwards;
+use super::environment::Startable;
 use super::kernels::{self, Kernels};
 use super::rewriting::{self, Left};
+use super::wifi::Provisioned;
 use super::{Ended, Next, PlanAnew, Scene, Start, Stop, by_hand};
 use crate::card::{Card, CardPath, remove_for_good};
 use crate::event::{Event, Operation, Outcome, Problem, Reporter};
@@ -14,8 +16,8 @@ pub(super) struct Over {
     pub(super) kernels: Kernels,
     /// What was planned to follow. None if it never came to a plan.
     pub(super) afterwards: Option<Afterwards>,
-    /// The layout that was written, if one was and it has a name.
-    pub(super) layout: Option<String>,
+    /// What came of the owner's Wi-Fi settings.
+    pub(super) wifi: Provisioned,
 }
 
 impl Over {
@@ -28,12 +30,12 @@ impl Over {
             ended: Ended { outcome, next },
             kernels,
             afterwards: None,
-            layout: None,
+            wifi: Provisioned::NotAsked,
         }
     }
 
-    pub(super) fn with_layout(self, layout: Option<String>) -> Self {
-        Self { layout, ..self }
+    pub(super) fn with_wifi(self, wifi: Provisioned) -> Self {
+        Self { wifi, ..self }
     }
 
     pub(super) fn followed_by(self, afterwards: Option<Afterwards>) -> Self {
@@ -48,7 +50,7 @@ impl From<Ended> for Over {
             ended,
             kernels: Kernels::NoneFound,
             afterwards: None,
-            layout: None,
+            wifi: Provisioned::NotAsked,
         }
     }
 }
@@ -69,14 +71,19 @@ impl Scene<'_, '_> {
         Over::from(ended)
     }
 
-    /// Puts the card in order after flash was left whole.
+    /// Sets up Wi-Fi and puts the card in order after flash was left whole. `layout` is the one that was
+    /// written, if one was and it has a name.
     pub(super) fn finish(
         &mut self,
-        operation: Option<Operation>,
-        outcome: Outcome,
-        journal: Journal,
+        (operation, outcome, layout): (Option<Operation>, Outcome, Option<&str>),
+        mut journal: Journal,
         copies: &[String],
     ) -> Over {
+        let startable = Startable::Still(&mut journal);
+        let (outcome, wifi) = self.set_up_wifi(outcome, layout, startable);
+        if wifi == Provisioned::Broken {
+            return self.stay(Left::Partial(outcome)).with_wifi(wifi);
+        }
         let (outcome, kernels) = rewriting::finish(
             operation,
             outcome,
@@ -88,7 +95,7 @@ impl Scene<'_, '_> {
         );
         self.forget_given_images();
         let kernels = self.or_away(kernels, copies);
-        Over::new(outcome, kernels)
+        Over::new(outcome, kernels).with_wifi(wifi)
     }
 
     /// Ends a run that has changed nothing in flash. One that is to be planned anew leaves its journal,
@@ -101,7 +108,7 @@ impl Scene<'_, '_> {
     ) -> Result<Over, PlanAnew> {
         let outcome = conclude(Err(stop), self.reporter)?;
         Ok(match journal {
-            Some(journal) => self.finish(None, outcome, journal, copies),
+            Some(journal) => self.finish((None, outcome, None), journal, copies),
             None => Over::new(outcome, self.put_away()),
         })
     }

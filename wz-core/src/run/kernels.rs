@@ -4,7 +4,11 @@
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 
-use crate::card::{Card, CardError, CardOperation, CardPath, EntryKind, rename_for_good};
+use sha2::{Digest as _, Sha256};
+
+use crate::card::{
+    Card, CardError, CardOperation, CardPath, EntryKind, remove_for_good, rename_for_good,
+};
 use crate::event::{Event, Problem, Reporter, Step, in_step};
 use crate::image::uimage::{CheckedHeader, HEADER_LEN, UimageError};
 use crate::profile::Catalogue;
@@ -122,7 +126,8 @@ pub fn end(
     }
 }
 
-/// Renames every file of these names, and makes sure that it lasts.
+/// Renames every file of these names, and makes sure that it lasts. Another kernel that was put away
+/// earlier is not lost for that. Copies that were begun under these names are removed.
 ///
 /// # Errors
 /// [`Problem::KernelNotPutAway`], and the card's own.
@@ -138,18 +143,98 @@ pub fn put_away(
             name: name.clone(),
             to: to.to_string(),
         };
+        let from = CardPath::root().join(name);
+        let failed = |error: CardError| Problem::KernelNotPutAway {
+            name: name.clone(),
+            reason: error.source.to_string(),
+        };
+        let is_there_already = is_same(card, &from, &to)?;
+        if !is_there_already {
+            make_way(card, &to, reporter)?;
+        }
         in_step(reporter, step, |_| {
-            rename_for_good(card, &CardPath::root().join(name), &to).map_err(|error| {
-                Problem::KernelNotPutAway {
-                    name: name.clone(),
-                    reason: error.source.to_string(),
-                }
-            })
+            match is_there_already {
+                // FAT has no way to replace a file that a power cut could not lose both in.
+                true => remove_for_good(card, &from),
+                false => rename_for_good(card, &from, &to),
+            }
+            .map_err(failed)
         })?;
     }
+    remove_begun_copies(card, names)?;
     Ok(match found.is_empty() {
         true => Kernels::NoneFound,
         false => Kernels::PutAway(found),
+    })
+}
+
+fn remove_begun_copies(card: &mut dyn Card, names: &[String]) -> Result<(), Problem> {
+    let there = names_at_the_top(card)?.into_iter();
+    let begun = there
+        .filter(|file| is_begun(file, names))
+        .collect::<Vec<_>>();
+    let mut begun = begun.iter().map(|name| CardPath::root().join(name));
+    begun
+        .try_for_each(|file| remove_for_good(card, &file))
+        .map_err(|error| error.into_problem(card))
+}
+
+/// Whether it is a copy under one of these names that is not whole.
+fn is_begun(file: &str, names: &[String]) -> bool {
+    let name = file.strip_suffix(PARTIAL);
+    name.is_some_and(|name| is_one_of(name, names))
+}
+
+/// Whether both files are there with the same content, on the card itself. One that cannot be read is
+/// not the same.
+fn is_same(card: &mut dyn Card, one: &CardPath, other: &CardPath) -> Result<bool, Problem> {
+    if !is_one_of(other.name(), &names_at_the_top(card)?) {
+        return Ok(false);
+    }
+    let mut digest = |path| digest_of(card, path).ok();
+    Ok(match (digest(one), digest(other)) {
+        (Some(one), Some(other)) => one == other,
+        _ => false,
+    })
+}
+
+fn digest_of(card: &mut dyn Card, path: &CardPath) -> std::io::Result<Vec<u8>> {
+    let mut reader = card.read_back(path).map_err(|error| error.source)?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        match reader.read(&mut buffer)? {
+            0 => return Ok(hash.finalize().to_vec()),
+            length => hash.update(&buffer[..length]),
+        }
+    }
+}
+
+/// What was put away under this name before gets the next free one: it is the owner's.
+fn make_way(
+    card: &mut dyn Card,
+    path: &CardPath,
+    reporter: &mut dyn Reporter,
+) -> Result<(), Problem> {
+    let there = names_at_the_top(card)?;
+    if !is_one_of(path.name(), &there) {
+        return Ok(());
+    }
+    let mut names = (2..).map(|number: u32| format!("{}-{number}", path.name()));
+    let Some(free) = names.find(|name| !is_one_of(name, &there)) else {
+        return Ok(());
+    };
+    let step = Step::PutKernelAway {
+        name: path.to_string(),
+        to: free.clone(),
+    };
+    in_step(reporter, step, |_| {
+        rename_for_good(card, path, &CardPath::root().join(&free)).map_err(|error| {
+            Problem::KernelNotPutAway {
+                name: path.to_string(),
+                reason: error.source.to_string(),
+            }
+        })
     })
 }
 
@@ -399,10 +484,7 @@ fn stream(
 /// The card's own.
 pub fn remove_copies(copies: &[String], card: &mut dyn Card) -> Result<(), Problem> {
     let there = names_at_the_top(card)?.into_iter();
-    let begun = |name: &String| {
-        name.strip_suffix(PARTIAL)
-            .is_some_and(|n| is_one_of(n, copies))
-    };
+    let begun = |name: &String| is_begun(name, copies);
     let (begun, there): (Vec<String>, Vec<String>) = there.partition(begun);
     let made = |name: &String| is_one_of(name, copies);
     let (made, others): (Vec<String>, Vec<String>) = there.into_iter().partition(made);

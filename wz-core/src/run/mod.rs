@@ -11,6 +11,7 @@ mod chip;
 mod death;
 mod edit;
 mod ending;
+mod environment;
 mod finding;
 mod kernels;
 mod look;
@@ -35,13 +36,16 @@ use crate::units::Size;
 use afterwards::Afterwards;
 use asked::{Ready, Standing, read_request, ready, standing, wants, with_card_profiles};
 use ending::{Over, conclude, forget};
+use environment::Startable;
 use kernels::{InTheEnd, Kernels, Rule, Sources};
 use prepare::Prepared;
+use rewriting::Left;
 use wifi::Provisioned;
 
 pub use by_hand::{is_open, preview, run_by_hand, take_in};
 pub use chip::{ChipEvidence, early_fittings};
 pub use death::after_death;
+pub use environment::set_environment;
 pub use kernels::PUT_AWAY;
 pub use look::{Sight, look};
 pub use scripts::{ScriptCall, ScriptFacts};
@@ -212,6 +216,8 @@ struct Scene<'a, 'b> {
     chip: &'a ChipEvidence,
     /// What becomes of the SD kernels.
     rule: Rule,
+    /// Whether the firmware gets Wi-Fi settings, if the card has any.
+    sets_up_wifi: bool,
     surroundings: &'a mut dyn Surroundings,
     reporter: &'a mut dyn Reporter,
 }
@@ -259,6 +265,7 @@ impl<'a, 'b> Scene<'a, 'b> {
             flash,
             chip,
             rule: rule(None, None),
+            sets_up_wifi: false,
             surroundings,
             reporter,
         }
@@ -294,7 +301,8 @@ impl Scene<'_, '_> {
         let leaves_wifi = request.is_some_and(|request| request.wifi == WifiSetup::LeftAlone);
         let wanted = request.map(|request| request.afterwards.clone());
         self.rule = rule(catalogue.as_ref().ok(), wanted.as_ref());
-        let mut over = match standing {
+        self.sets_up_wifi = !is_dry && !leaves_wifi;
+        let over = match standing {
             Ok(Standing::ReadsOnly(leftover)) => self.only_read(leftover, config, catalogue)?,
             Ok(Standing::Begins(earlier)) => self.begin(earlier, config, catalogue)?,
             Ok(Standing::Interrupted(_)) if order.is_some() => {
@@ -307,10 +315,7 @@ impl Scene<'_, '_> {
             // Whether the camera still starts without the card is not known.
             Err(problem) => self.refuse_and_wait(problem),
         };
-        let wifi = match is_dry || leaves_wifi {
-            true => Provisioned::NotAsked,
-            false => self.set_up_wifi(&mut over),
-        };
+        let wifi = over.wifi;
         let mut ended = self.follow(over, wanted.as_ref());
         if wifi == Provisioned::Later && is_well(ended.outcome) {
             ended.outcome = Outcome::Incomplete;
@@ -369,7 +374,16 @@ impl Scene<'_, '_> {
         };
         let outcome = conclude(result, self.reporter)?;
         self.forget_given_images();
-        Ok(Over::new(outcome, kernels).followed_by(afterwards))
+        let away = match &kernels {
+            Kernels::PutAway(names) => names.clone(),
+            Kernels::NoneFound | Kernels::Kept => Vec::new(),
+        };
+        let (outcome, wifi) = self.set_up_wifi(outcome, None, Startable::PutAway(away));
+        let over = match wifi {
+            Provisioned::Broken => self.stay(Left::Partial(outcome)),
+            _ => Over::new(outcome, kernels),
+        };
+        Ok(over.with_wifi(wifi).followed_by(afterwards))
     }
 
     fn read_flash(
@@ -417,10 +431,12 @@ impl Scene<'_, '_> {
                 outcome
             }
         };
-        Ended {
-            outcome,
-            ..over.ended
-        }
+        // What a script has begun to write, the next power-on goes on with.
+        let next = match is_well(over.ended.outcome) && outcome == Outcome::Failed {
+            true => Next::StayOn,
+            false => over.ended.next,
+        };
+        Ended { outcome, next }
     }
 
     fn prepare(&mut self, ready: &Ready, program: &[CardPath]) -> Result<(Camera, Prepared), Stop> {

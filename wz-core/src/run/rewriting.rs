@@ -389,7 +389,7 @@ pub(super) fn resume(state: &State, names: &KernelNames<'_>, desk: &mut Desk<'_,
     };
     match state.stage {
         Stage::RollingBack => return go_back(job, &in_flight, desk),
-        Stage::Written => return is_done(&plan, &state.crcs, desk),
+        Stage::Written | Stage::Environment => return is_done(&plan, &state.crcs, desk),
         Stage::Preparing | Stage::Writing | Stage::Closed => {}
     }
     let chip: &mut dyn Flash = desk.flash.chip;

@@ -6,8 +6,8 @@
 //! Nothing here shows a value (S9).
 
 use super::chip::find_chip;
-use super::ending::Over;
-use super::{ChipEvidence, FlashUnit, Next, Scene, Stop, is_well, with_card_profiles};
+use super::environment::Startable;
+use super::{ChipEvidence, FlashUnit, Scene, Stop, is_well, with_card_profiles};
 use crate::card::{Card, CardPath, write_small};
 use crate::config::{self, Reading, Wifi, read_wifi};
 use crate::detect;
@@ -30,6 +30,8 @@ pub(super) enum Provisioned {
     /// They cannot be there before the firmware has started once, or it is not sure that it reads
     /// them. This was told.
     Later,
+    /// The environment is neither the old one nor the new one. The next power-on goes on.
+    Broken,
 }
 
 /// What it is done with.
@@ -37,38 +39,46 @@ pub(super) struct Hands<'a, 'b> {
     pub(super) flash: &'a mut FlashUnit<'b>,
     pub(super) chip: &'a ChipEvidence,
     pub(super) card: &'a mut dyn Card,
+    pub(super) startable: Startable<'a>,
     pub(super) reporter: &'a mut dyn Reporter,
 }
 
 impl Scene<'_, '_> {
-    /// What the owner wants of the firmware that is there now, when all operations are over.
-    pub(super) fn set_up_wifi(&mut self, over: &mut Over) -> Provisioned {
-        let ended = &mut over.ended;
-        let is_whole = is_well(ended.outcome) || ended.outcome == Outcome::Incomplete;
-        let Ok(flash) = &mut self.flash else {
-            return Provisioned::NotAsked;
+    /// What the owner wants of the firmware that is there now, when all operations are over, and how
+    /// the run has ended then. `layout` is the one that was just written.
+    pub(super) fn set_up_wifi(
+        &mut self,
+        outcome: Outcome,
+        layout: Option<&str>,
+        startable: Startable<'_>,
+    ) -> (Outcome, Provisioned) {
+        let is_whole = is_well(outcome) || outcome == Outcome::Incomplete;
+        let flash = match &mut self.flash {
+            Ok(flash) if is_whole && self.sets_up_wifi => flash,
+            _ => return (outcome, Provisioned::NotAsked),
         };
-        if !is_whole || ended.next == Next::StayOn {
-            return Provisioned::NotAsked;
-        }
         let mut hands = Hands {
             flash,
             chip: self.chip,
             card: self.card,
+            startable,
             reporter: self.reporter,
         };
-        match provision(over.layout.as_deref(), &mut hands) {
-            Ok(Provisioned::Done) if ended.outcome == Outcome::NothingToDo => {
-                ended.outcome = Outcome::Success;
-                Provisioned::Done
+        match provision(layout, &mut hands) {
+            Ok(Provisioned::Done) if outcome == Outcome::NothingToDo => {
+                (Outcome::Success, Provisioned::Done)
             }
-            Ok(provisioned) => provisioned,
+            Ok(provisioned) => (outcome, provisioned),
             Err(problems) => {
+                let is_broken = |problem| matches!(problem, &Problem::EnvironmentBroken { .. });
+                let provisioned = match problems.iter().any(is_broken) {
+                    true => Provisioned::Broken,
+                    false => Provisioned::NotAsked,
+                };
                 for problem in problems {
                     self.reporter.report(&Event::Failed(problem));
                 }
-                ended.outcome = Outcome::Incomplete;
-                Provisioned::NotAsked
+                (Outcome::Incomplete, provisioned)
             }
         }
     }
@@ -173,7 +183,13 @@ fn to_environment(
                 why: error.to_string(),
             })?;
     }
-    environment::write(&found, &new, flash.chip, hands.card, hands.reporter)
+    if new == found.environment {
+        return Ok(());
+    }
+    let (startable, chip) = (&mut hands.startable, &mut *flash.chip);
+    startable.during(hands.card, hands.reporter, |card, reporter| {
+        environment::write(&found, &new, chip, card, reporter)
+    })
 }
 
 fn to_card(

@@ -4,6 +4,7 @@
 use rstest::rstest;
 use wz_core::card::{Card, CardPath, SimCard, SimFault};
 use wz_core::event::{Outcome, Problem};
+use wz_core::journal::{Journal, Record, RunId};
 use wz_core::run::{Next, ScriptFacts, Visit};
 use wz_core::sim::Cut;
 use wz_core::units::Size;
@@ -157,6 +158,41 @@ fn the_first_script_that_fails_ends_what_follows_and_this_is_told() {
     assert!(told.text().contains("the script b.sh, re_run"));
     assert!(conf(&bench).contains(RE_RUN));
     assert_tidy(&bench, "alpha", "failed script");
+}
+
+/// As a command leaves it that could not write all of its image.
+fn leaves_a_run_open(card: &mut SimCard) {
+    let run = RunId::of(&[b"by hand"]);
+    let mut journal = Journal::begin(card, run, &Record::Started { attempt: 1 }).unwrap();
+    journal.append(card, &Record::Committed).unwrap();
+    write(card, "alpha_kernel", sd_kernel());
+}
+
+/// As after a failure of the same kind in an operation.
+#[rstest]
+#[case::the_script_minds(false, &["WZ-0903", "WZ-0873"])]
+#[case::it_does_not(true, &["WZ-0873"])]
+fn a_script_that_leaves_flash_half_written_is_a_failure_and_the_camera_stays_on(
+    #[case] ends_well: bool,
+    #[case] codes: &[&str],
+) {
+    let mut bench = bench(&[BACKUP, SCRIPTS]);
+    bench.script = match ends_well {
+        true => |_, card| {
+            leaves_a_run_open(card);
+            Ok(())
+        },
+        false => |_, card| {
+            leaves_a_run_open(card);
+            Err(broken())
+        },
+    };
+    let told = bench.run();
+    assert_eq!(told.ended.outcome, Outcome::Failed, "{}", told.text());
+    assert_eq!(told.ended.next, Next::StayOn);
+    assert_eq!(names(&told), ["a.sh"]);
+    assert_eq!(told.codes("failures"), codes);
+    assert_eq!(bench.boots(), Booted::SdKernel);
 }
 
 #[rstest]
@@ -577,7 +613,9 @@ impl Story {
     /// The owner runs the program again. Whatever the cut has left is gone then.
     fn cleans_up(&self, mut bench: Bench, what: &str) {
         if let Booted::Firmware(name) = bench.boots() {
-            let kernel = kernels(&bench).into_iter().next().expect("a kernel");
+            let is_whole = |name: &String| !name.ends_with(".partial");
+            let kernel = kernels(&bench).into_iter().find(is_whole);
+            let kernel = kernel.expect("a kernel");
             bench.rename(&kernel, &format!("{name}_kernel"));
             bench.put(CONF, b"");
             let told = bench.run();

@@ -237,22 +237,48 @@ fn an_open_run_waits_while_a_dry_run_is_asked_for() {
     bench.assert_holds(&crate::world::beta_over());
 }
 
-/// The program dies while it writes, again and again: each time counts.
+fn dies(bench: &mut Bench) {
+    let mut reporter = |_: &wz_core::event::Event| {};
+    wz_core::run::after_death(&mut bench.card, &mut reporter).unwrap();
+}
+
+/// The program dies before it has even counted, again and again: each time counts.
 #[test]
 fn a_program_that_dies_while_it_writes_leaves_its_kernel_until_it_has_died_too_often() {
     let mut bench = interrupted();
     let before = bench.flash.content().to_vec();
     let mut deaths = 0;
     while bench.boots() == Booted::SdKernel {
-        let mut told = Vec::new();
-        let mut reporter = |event: &wz_core::event::Event| told.push(event.clone());
-        wz_core::run::after_death(&mut bench.card, &mut reporter).unwrap();
+        dies(&mut bench);
         deaths += 1;
-        assert!(deaths <= 5, "for ever");
+        assert!(deaths <= 6, "for ever");
     }
-    assert_eq!(deaths, 4, "the power-on that was cut counts too");
+    assert_eq!(deaths, 5);
     assert!(bench.flash.content() == before);
     assert!(bench.file("wz_flash-helper/journal.bin").is_some());
+}
+
+/// It dies when it has counted: the power-on still counts once. Five of them, the first of which was
+/// cut off. Then the owner mends what is wrong, and has five again.
+#[test]
+fn a_power_on_in_which_the_program_dies_counts_once_and_not_behind_the_end() {
+    let mut bench = interrupted();
+    for allowed in [4, 5] {
+        let mut power_ons = 0;
+        while bench.boots() == Booted::SdKernel {
+            bench.power.fail_after(6, Cut::NotStarted);
+            bench.run();
+            assert!(bench.power.is_off());
+            bench.switch_on();
+            dies(&mut bench);
+            power_ons += 1;
+            assert!(power_ons <= 6, "for ever");
+        }
+        assert_eq!(power_ons, allowed);
+        bench.rename("alpha_kernel.wz_flash-helper", "alpha_kernel");
+    }
+    let told = bench.run();
+    assert_eq!(told.ended.outcome, Outcome::Success, "{}", told.text());
 }
 
 /// The owner may have given the kernel the name of a copy: then that is the only one there is.

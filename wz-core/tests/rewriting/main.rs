@@ -16,6 +16,7 @@ mod chip_errors;
 mod defects;
 mod double_cuts;
 mod effort;
+mod environment;
 mod faults;
 mod identity;
 mod layouts;

@@ -2,11 +2,11 @@
 use std::collections::BTreeMap;
 
 use crate::support::environment::{printed, region};
-use crate::support::writing::{boots_whole, switch_conf};
+use crate::support::writing::{boots_whole, kernel_is_away, switch_conf};
 use crate::support::{LOGS, card, codes, files, result, run};
 use serde_json::Value;
 use wz_core::units::Size;
-use wz_testbed::{Camera, Card, Ended, Firmware, Recipe, Scope};
+use wz_testbed::{Booted, Camera, Card, Ended, Firmware, PowerOff, Recipe, Scope};
 
 const WIFI: &str = "wz_flash-helper/thingino.conf";
 const UENV: &str = "uenv.txt";
@@ -82,6 +82,47 @@ fn a_thingino_of_2025_finds_it_in_its_environment() {
     assert_eq!(ended.nor.expect("counters").erases, 1);
     keeps_secrets(&camera, &ended, &[UENV, WIFI]);
     boots_whole(&camera, &firmware);
+}
+
+/// S3: in the run itself, and in a script, which runs when the SD kernel is away.
+#[test]
+fn power_that_goes_while_the_environment_is_erased_starts_the_program_again() {
+    let firmware = thingino("2025");
+    let by_run = card("t31", NOTHING).with(WIFI, wifi());
+    let script = "#!/bin/sh\nfw_setenv wlan_ssid 'My  Net *'\n";
+    let conf = "enable_custom_scripts=\"yes\"\ncustom_scripts=\"a.sh\"\n";
+    let by_script = card("t31", conf).with("wz_flash-helper/scripts/a.sh", script);
+    for (card, way) in [(by_run, "by the run"), (by_script, "by a script")] {
+        let mut camera = camera(&firmware, card);
+        let ended = camera.cut_power_after(0).expect("a cut");
+        assert_eq!(ended.why, PowerOff::Cut, "{way}: {}", ended.transcript);
+        let (env, flash) = (region(&firmware), camera.flash().expect("flash"));
+        let range = env.offset.as_usize()..env.end().as_usize();
+        assert!(flash[range.clone()] != firmware.image()[range.clone()]);
+        let booted = camera.boots().expect("a boot");
+        assert!(
+            matches!(booted, Booted::SdKernel { .. }),
+            "{way}: {booted:?}"
+        );
+        let ended = run(&mut camera);
+        let told = result(&camera);
+        let said = format!("{way}: {told:#}\n{}", ended.transcript);
+        assert!(
+            codes(&told, "remarks").contains(&"WZ-0806".to_owned()),
+            "{said}"
+        );
+        match way {
+            "by the run" => has_wifi(&printed(&camera, &firmware)),
+            _ => assert!(camera.flash().expect("flash") == firmware.image(), "{said}"),
+        }
+        let on_card = camera.card().expect("a card");
+        for file in ["environment.saved", "journal.bin"] {
+            let path = format!("wz_flash-helper/{file}");
+            assert!(!on_card.has(&path).expect("a listing"), "{said}");
+        }
+        kernel_is_away(&camera, crate::support::stock().sd_kernel(), &[&firmware]);
+        boots_whole(&camera, &firmware);
+    }
 }
 
 /// Its U-Boot boots no SD kernel, so it comes by a switch.
