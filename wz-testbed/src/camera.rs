@@ -20,7 +20,7 @@ use crate::uboot::{self, Booted, Decision};
 
 /// How long a test waits for anything. Far longer than it should take: a busy computer must not
 /// make tests fail.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// What a camera is made of.
 #[derive(Clone, Debug)]
