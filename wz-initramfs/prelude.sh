@@ -166,7 +166,9 @@ get_nf_partimg() { printf '%s_%s_%s.bin' "$next_firmware" "$chip_group" "$1"; }
 wz_is_its_device() {
     local number whose
     number=${2##*[!0-9]}
-    [ -n "$number" ] && [ -f "$wz_work/mtd$number" ] || return 0
+    [ -n "$number" ] || return 0
+    [ -f "$wz_work/mtd$number" ] ||
+        wz_fail "$2 is no device that this script was given for $1 (get_cf_..., get_nf_...)" || return
     read -r whose <"$wz_work/mtd$number"
     [ "$whose" = "$1" ] || wz_fail "$2 is the partition $whose, not $1"
 }

@@ -53,10 +53,10 @@ impl Descendants {
     }
 
     /// Ends all of them, and returns how many there were. `leader`, which leads a group of its own, is
-    /// waited for by somebody else.
+    /// waited for by somebody else. `keep_alive` is called meanwhile.
     ///
     /// The kernel ends a process group at one stroke: nothing in it gets to start more meanwhile.
-    pub fn end(&self, leader: Pid) -> usize {
+    pub fn end(&self, leader: Pid, keep_alive: &dyn Fn()) -> usize {
         let begun = Instant::now();
         let mut ended = BTreeSet::new();
         loop {
@@ -71,6 +71,7 @@ impl Descendants {
                 return ended.len();
             }
             ended.extend(alive.into_keys());
+            keep_alive();
             thread::sleep(LOOK_AGAIN);
         }
     }

@@ -5,6 +5,7 @@ use rstest::rstest;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tempfile::TempDir;
+use wz_core::event::Event;
 use wz_core::run::ScriptFacts;
 
 /// Scripts are told from each other's programs by time; so one runs at a time.
@@ -232,6 +233,20 @@ fn an_endless_script_is_stopped_with_all_that_it_started() {
     assert_eq!(Descendants::from_now().earlier_in_other_sessions(), 0);
 }
 
+/// It waits for ever, and what is sent to its group does not reach it.
+#[test]
+fn a_script_that_is_stopped_before_it_leads_a_group_is_not_waited_for() {
+    let mut bench = Bench::new();
+    bench.stage.shell = |_| {
+        let mut command = Command::new(busybox());
+        command.arg("sh");
+        command
+    };
+    let script = "mkfifo $wz_card/fifo\nread -r line <$wz_card/fifo\n";
+    let told = bench.run_within(script, false, Duration::from_secs(1));
+    assert_eq!(code(&told), "WZ-0842");
+}
+
 #[test]
 fn a_script_with_too_many_programs_is_stopped() {
     let bench = Bench::new();
@@ -394,6 +409,8 @@ fn partition_functions_reach_the_program() {
 #[case::another_partitions_device(
     "write_partition kernel $wz_card/kernel.bin $(get_cf_partmtd cfg)"
 )]
+#[case::a_device_of_nobody("write_partition kernel $wz_card/kernel.bin /dev/mtd2")]
+#[case::a_number_of_nobody("format_partition cfg 7 jffs2")]
 #[case::erase_of_another("erase_partition kernel $(get_cf_partmtdblock cfg)")]
 #[case::format_as_squashfs("format_partition cfg 7 squashfs")]
 #[case::read_over_a_file("read_partition kernel $(get_cf_partmtd kernel) $wz_card/kernel.bin")]

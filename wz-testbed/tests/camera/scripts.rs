@@ -364,3 +364,24 @@ fn a_script_of_a_profile_tells_the_model_and_can_change_nothing() {
     assert_eq!(said(&told.log).first(), Some(&"65534"));
     assert!(!camera.card().expect("a card").has("x").expect("a listing"));
 }
+
+#[test]
+fn a_command_in_a_script_that_asks_a_profiles_script_leaves_the_outer_one_its_folder() {
+    let profile = include_str!("../../../profiles/t31/stock.toml");
+    let profile = profile.replace("WYZE_CAKP2JFUS", "NOT_THIS_ONE");
+    let profile = format!("{profile}\n[scripts]\ndetect_model = \"model.sh\"\n");
+    let script =
+        "echo kept >$wz_work/note\nwz info model\ncat $wz_work/note\nget_cf_partfstype cfg\n";
+    let folder = "wz_flash-helper/profiles/t31";
+    let card = scripts_card(&[("a.sh", script)], "")
+        .with(&format!("{folder}/stock.toml"), profile)
+        .with(&format!("{folder}/stock/model.sh"), "echo gazer\n");
+    let told = told(&mut camera(card));
+    assert_eq!(told.result["outcome"], "success", "{}", told.everything());
+    assert_eq!(
+        said(&told.log),
+        ["gazer", "kept", "jffs2"],
+        "{}",
+        told.everything()
+    );
+}
