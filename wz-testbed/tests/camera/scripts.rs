@@ -385,3 +385,17 @@ fn a_command_in_a_script_that_asks_a_profiles_script_leaves_the_outer_one_its_fo
         told.everything()
     );
 }
+
+#[test]
+fn commands_that_write_flash_are_served_like_others_though_a_script_is_not() {
+    let script = "cat /proc/self/oom_score_adj; cut -d ' ' -f 19 /proc/self/stat\n\
+                  exec 9>/tmp/wz_flash-helper.lock; flock 9\n\
+                  fw_printenv -n none 9>&- &\n\
+                  for n in $(seq 100); do\n\
+                  \tread -r score </proc/$!/oom_score_adj; [ \"$score\" = 0 ] && break; usleep 50000\ndone\n\
+                  echo \"$score $(cut -d ' ' -f 19 /proc/$!/stat)\"\nflock -u 9\nwait\ntrue\n";
+    let told = told(&mut camera(scripts_card(&[("a.sh", script)], "")));
+    assert_eq!(told.result["outcome"], "success", "{}", told.everything());
+    let said = said(&told.log);
+    assert_eq!(said[..3], ["1000", "19", "0 0"], "{}", told.everything());
+}
