@@ -186,9 +186,10 @@ mod tests {
     #[test]
     fn a_worker_that_runs_is_waited_for() {
         let mut worker = Command::new("/bin/sh");
-        let worker = worker.args(["-c", "sleep 0.2; exit 7"]).spawn().unwrap();
+        let mut worker = worker.args(["-c", "sleep 0.2; exit 7"]).spawn().unwrap();
         let pid = Pid::from_raw(worker.id().cast_signed());
         assert_eq!(wait_for(pid, pid), Ending::OddExit(7));
+        assert!(worker.wait().is_err(), "it was waited for already");
     }
 
     #[test]

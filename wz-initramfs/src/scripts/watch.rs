@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::Pid;
 use wz_core::event::{Event, Problem, Reporter};
 use wz_core::script::{MOST_OUTPUT, Output, Secrets};
 
@@ -49,6 +50,7 @@ impl<'a> Watch<'a> {
         descendants: &Descendants,
         keep_alive: &dyn Fn(),
     ) -> io::Result<Ending> {
+        let leader = Pid::from_raw(child.id().cast_signed());
         let began = Instant::now();
         let mut looked = began;
         loop {
@@ -61,7 +63,7 @@ impl<'a> Watch<'a> {
                 return Ok(Ending::TimedOut);
             }
             if looked.elapsed() >= TICK {
-                if descendants.count() > MOST_PROGRAMS {
+                if descendants.count(leader) > MOST_PROGRAMS {
                     return Ok(Ending::TooManyPrograms);
                 }
                 looked = Instant::now();

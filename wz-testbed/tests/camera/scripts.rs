@@ -137,6 +137,11 @@ fn the_first_script_that_fails_is_told_with_its_status_and_the_rest_does_not_run
     "WZ-0842"
 )]
 #[case::fork_bomb("bomb() { bomb | bomb & }\nbomb\nwait\nsleep 1000", 60, "WZ-0844")]
+#[case::fork_bomb_in_sessions(
+    "echo 'setsid sh /tmp/b & setsid sh /tmp/b & wait' >/tmp/b\nsh /tmp/b\nsleep 1000",
+    60,
+    "WZ-0844"
+)]
 #[case::memory("x=x; while :; do x=$x$x; done", 60, "WZ-0840")]
 fn a_script_that_goes_wrong_is_told_and_the_camera_restarts(
     #[case] script: &str,
@@ -189,6 +194,16 @@ fn a_daemon_that_a_script_leaves_behind_is_ended_and_told_and_so_are_its_mounts(
     assert_eq!(told.result["outcome"], "success", "{}", told.everything());
     assert_eq!(told.codes("remarks"), ["WZ-0845"], "{}", told.everything());
     assert_eq!(said(&told.log), ["0", "0"], "{}", told.everything());
+}
+
+/// Nobody but the program takes note of their end, and the kernel counts them until then.
+#[test]
+fn a_script_may_start_any_number_of_programs_one_after_the_other() {
+    let script = "for n in $(seq 40); do\n\
+                  \tfor m in $(seq 20); do (true &); done\n\tusleep 150000\ndone\necho all\n";
+    let told = told(&mut camera(scripts_card(&[("a.sh", script)], "")));
+    assert_eq!(told.result["outcome"], "success", "{}", told.everything());
+    assert_eq!(said(&told.log), ["all"], "{}", told.everything());
 }
 
 #[test]
