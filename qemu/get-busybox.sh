@@ -8,10 +8,14 @@ cd "$(dirname "$0")"
 . ../scripts/common.sh
 
 tools=$(cross_tools_dir)
-key=$(cat get-busybox.sh busybox.config ../scripts/requirements.txt | sha256sum | cut -c1-16)
+# Debian's, as far as this system knows; the source that belongs to it is what is fetched.
+version=$(LC_ALL=C apt-cache policy busybox 2>/dev/null | awk '/Candidate:/ { print $2 }') || version=
+key=$({ echo "$version"; cat get-busybox.sh busybox.config ../scripts/requirements.txt; } | sha256sum | cut -c1-16)
 dir=$cache/small-busybox-$key
 
-say() { echo "get-busybox: $*" >&2; }
+# Also from where the output goes to the log.
+exec 3>&2
+say() { echo "get-busybox: $*" >&3; }
 die() { say "$*"; exit 1; }
 
 if [ -d "$dir" ]; then
@@ -31,8 +35,13 @@ fi
 command -v apt-get >/dev/null || die "needs apt-get: the source of busybox comes from Debian's archive"
 log=$dir.log
 work=$(mktemp -d "$cache/build-busybox.XXXXXX")
-trap 'rm -rf "$work"' EXIT
-trap 'say "failed, the last lines of $log:"; tail -n 15 "$log" >&2' ERR
+# However it ends: a trap on ERR would miss functions and what they themselves give up.
+finish() {
+	local status=$?
+	[ "$status" = 0 ] || { say "failed, the last lines of $log:"; tail -n 15 "$log" >&3; }
+	rm -rf "$work"
+}
+trap finish EXIT
 tree=$work/tree
 mkdir "$tree" "$work/bin" "$work/out"
 : >"$log"

@@ -166,13 +166,15 @@ get_nf_partimg() { printf '%s_%s_%s.bin' "$next_firmware" "$chip_group" "$1"; }
 wz_is_its_device() {
     local number whose
     number=${2##*[!0-9]}
-    [ -n "$number" ] && [ -f "$wz_work/mtd$number" ] || return 0
+    [ -n "$number" ] || return 0
+    [ -f "$wz_work/mtd$number" ] ||
+        wz_fail "$2 is no device that this script was given for $1 (get_cf_..., get_nf_...)" || return
     read -r whose <"$wz_work/mtd$number"
     [ "$whose" = "$1" ] || wz_fail "$2 is the partition $whose, not $1"
 }
 
 wz_add_sum() {
-    (cd "$(dirname "$1")" && sha256sum "$(basename "$1")" >"$1.sha256sum") ||
+    (cd "$(dirname "$1")" && name=$(basename "$1") && sha256sum "$name" >"$name.sha256sum") ||
         wz_fail "the sha256sum file could not be made"
 }
 
@@ -253,8 +255,6 @@ extract_archive_to_partition() {
     msg "-> Extract archive to partition: file $(basename "$file") to $name $device"
     [ -f "$file" ] || wz_fail "$(basename "$file") is missing" || return
     [ -f "$file.sha256sum" ] || wz_fail "$(basename "$file").sha256sum is missing" || return
-    (cd "$(dirname "$file")" && tr -d '\r' <"$file.sha256sum" | sha256sum -c - >/dev/null) ||
-        wz_fail "$(basename "$file") is not what its sha256sum file says" || return
     wz_is_its_device "$name" "$device" && wz partition extract "$file" "$name" &&
         msg "    Extracting archive file... ok"
 }

@@ -5,12 +5,13 @@
 //! `fw_env.config` (`-c` is taken and ignored); where there is none, none is made up from built-in
 //! defaults; when a change does not fit, nothing is changed.
 
-use crate::card::Card;
+use crate::card::{Card, CardPath};
+use crate::config::{LIMIT, is_on, read_general};
 use crate::event::{Event, Problem};
 use crate::execute::environment::find;
 use crate::flash::Flash;
 use crate::image::environment::{Edit, Environment, read_script};
-use crate::run::set_environment;
+use crate::run::{check_environment, set_environment};
 
 /// Under which name the program was started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +88,8 @@ fw_printenv shows variables of the U-Boot environment; -n shows the value only.
 fw_setenv sets one, or removes it if there is no value. A script has a variable
 in each line: its name, blanks, its value; lines that start with # are remarks.
 ";
+
+const DRY_RUN: &str = "Dry run: it could be set. Nothing was changed.\n";
 
 impl Program {
     /// The program of this name.
@@ -258,7 +261,8 @@ fn shown(names: &[Vec<u8>], form: Form, environment: &Environment) -> Output {
     output
 }
 
-/// Sets variables in the environment in flash, all of them or none ([`set_environment`]).
+/// Sets variables in the environment in flash, all of them or none ([`set_environment`]); in a dry run,
+/// only looks whether that could be done.
 pub fn set(edits: &[Edit], flash: &mut dyn Flash, card: &mut dyn Card) -> Output {
     let mut remarks = String::new();
     let mut reporter = |event: &Event| {
@@ -266,13 +270,31 @@ pub fn set(edits: &[Edit], flash: &mut dyn Flash, card: &mut dyn Card) -> Output
             remarks += &format!("{problem}\n");
         }
     };
-    let done = set_environment(edits, flash, card, &mut reporter);
+    let done = is_dry_run(card).and_then(|is_dry| match is_dry {
+        true => check_environment(edits, flash, card).map(|()| DRY_RUN),
+        false => set_environment(edits, flash, card, &mut reporter).map(|()| ""),
+    });
     let mut output = match done {
-        Ok(()) => Output::default(),
+        Ok(note) => Output {
+            errors: note.to_owned(),
+            ..Output::default()
+        },
         Err(problem) => Output::refused(&problem),
     };
     output.errors.insert_str(0, &remarks);
     output
+}
+
+/// What `general.conf` says. One that cannot be read may say so.
+fn is_dry_run(card: &mut dyn Card) -> Result<bool, Problem> {
+    let path = CardPath::general_conf();
+    let content = card
+        .read(&path, LIMIT)
+        .map_err(|error| error.into_problem(card))?;
+    match read_general(path.as_str(), &content.unwrap_or_default()) {
+        Ok(reading) => Ok(is_on(&reading.value.dry_run)),
+        Err(problems) => problems.into_iter().next().map_or(Ok(false), Err),
+    }
 }
 
 /// The variables of a script.
@@ -409,6 +431,33 @@ mod tests {
         assert_eq!(output.status, 1);
         assert!(output.errors.contains("WZ-0801"), "{}", output.errors);
         assert!(flash.content() == before);
+    }
+
+    #[test]
+    fn in_a_dry_run_nothing_is_set() {
+        let mut card =
+            SimCard::new(Size::mib(4)).with(&CardPath::general_conf(), b"dry_run=\"yes\"\n");
+        let mut flash = chip(b"a=1\0");
+        let output = set(&[edit("a", "2")], &mut flash, &mut card);
+        assert_eq!((output.errors.as_str(), output.status), (DRY_RUN, 0));
+        assert!(flash.content() == chip(b"a=1\0").content());
+        let output = set(&[edit("d", vec![b'x'; 0x8000])], &mut flash, &mut card);
+        assert!(
+            output.errors.contains("environment overflow"),
+            "{}",
+            output.errors
+        );
+    }
+
+    #[test]
+    fn while_it_is_not_known_whether_it_is_a_dry_run_nothing_is_set() {
+        let mut card =
+            SimCard::new(Size::mib(4)).with(&CardPath::general_conf(), b"dry_run=\"ye\n");
+        let mut flash = chip(b"a=1\0");
+        let output = set(&[edit("a", "2")], &mut flash, &mut card);
+        assert!(output.errors.contains("general.conf"), "{}", output.errors);
+        assert_eq!(output.status, 1);
+        assert!(flash.content() == chip(b"a=1\0").content());
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! What a script's shell is before it is a shell: this program, which puts itself apart from the one
-//! that started it.
+//! that started it. And the way back, for our own commands in a script.
 //!
 //! `std` could do this between fork and exec, but asks for a Unix socket then, which the kernel of a camera
 //! need not have.
@@ -25,6 +25,14 @@ const SHELL: &str = "/bin/sh";
 
 /// Served after everybody else, as `nice` counts.
 const LAST: i32 = 19;
+
+/// Served like others.
+const USUAL: i32 = 0;
+
+/// Who goes when memory runs out, as Linux has it.
+const GOES_AT: &str = "/proc/self/oom_score_adj";
+const FIRST_TO_GO: &str = "1000";
+const LIKE_OTHERS: &str = "0";
 
 /// What one program of a script may have of the address space. Cameras have 94 MB of memory, and our own
 /// programs need 8.
@@ -89,7 +97,15 @@ fn step_aside() -> io::Result<()> {
     sys::set_priority(LAST)?;
     setrlimit(Resource::RLIMIT_AS, MOST_MEMORY, MOST_MEMORY)?;
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
-    fs::write("/proc/self/oom_score_adj", "1000")
+    fs::write(GOES_AT, FIRST_TO_GO)
+}
+
+/// Takes back for this program that it is served last and the first to go, if a script has started it:
+/// it may write flash.
+pub fn step_forward() {
+    // Who may not, writes no flash either.
+    let _ = sys::set_priority(USUAL);
+    let _ = fs::write(GOES_AT, LIKE_OTHERS);
 }
 
 #[cfg(test)]

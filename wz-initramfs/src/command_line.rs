@@ -4,6 +4,7 @@
 //! wz.chip=<name>            which chip to be: there are no registers that tell
 //! wz.panic=work|supervisor  panic there, to show that even this ends well
 //! wz.watchdog=<seconds>     how long the watchdog waits for a sign of life
+//! wz.idle=<seconds>         how long a shell is kept in which nothing is typed
 //! wz.lights=unwatched       do not wait until somebody has counted the blinks
 //! ```
 

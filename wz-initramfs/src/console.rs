@@ -13,10 +13,14 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{InputFlags, LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 
+use crate::command_line;
 use crate::watchdog::Watchdog;
 
 /// How long a key can be pressed. It runs while hardware and card are set up.
 pub const WINDOW: Duration = Duration::from_secs(3);
+
+/// After how long without a key the shell is left: noise may have opened it, and the camera is to go on.
+const IDLE_SECONDS: &str = "600";
 
 /// The argument with which the program starts the shell.
 pub const SHELL_ARGUMENT: &str = "shell";
@@ -216,8 +220,14 @@ fn shell_command() -> io::Result<Command> {
         .env("PATH", "/bin:/sbin:/usr/bin:/usr/sbin")
         .env("HOME", "/")
         .env("TERM", "vt100")
+        .env("TMOUT", idle_seconds())
         .env("PS1", "wz_flash-helper# ");
     Ok(shell)
+}
+
+/// Tests have no ten minutes.
+fn idle_seconds() -> String {
+    command_line::value("wz.idle").unwrap_or_else(|| IDLE_SECONDS.to_owned())
 }
 
 /// Adds what has come in on `stdin` to what was heard before.

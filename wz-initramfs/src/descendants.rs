@@ -11,7 +11,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{Pid, getsid};
 
-use crate::sys;
+use crate::{is_supervised, sys};
 
 /// How long it takes at most until all are gone. One that waits for a card that does not answer
 /// never goes.
@@ -39,9 +39,12 @@ impl Descendants {
         }
     }
 
-    /// How many there are.
-    pub fn count(&self) -> usize {
-        self.alive().len()
+    /// How many there are. Takes note of the end of those that lost their parent, so that they count no
+    /// more for the kernel either. `leader` is waited for by somebody else.
+    pub fn count(&self, leader: Pid) -> usize {
+        let all = self.all();
+        bury(&all, leader);
+        all.values().filter(|process| !process.is_dead).count()
     }
 
     /// How many were there already, in sessions of their own, for tests.
@@ -53,41 +56,27 @@ impl Descendants {
     }
 
     /// Ends all of them, and returns how many there were. `leader`, which leads a group of its own, is
-    /// waited for by somebody else.
+    /// waited for by somebody else. `keep_alive` is called meanwhile.
     ///
     /// The kernel ends a process group at one stroke: nothing in it gets to start more meanwhile.
-    pub fn end(&self, leader: Pid) -> usize {
+    pub fn end(&self, leader: Pid, keep_alive: &dyn Fn()) -> usize {
         let begun = Instant::now();
         let mut ended = BTreeSet::new();
         loop {
-            let alive = self.alive();
+            let mut alive = self.all();
+            bury(&alive, leader);
+            alive.retain(|_, process| !process.is_dead);
             let groups: BTreeSet<Pid> = alive.values().map(|process| process.group).collect();
             for group in groups.into_iter().chain([leader]) {
                 // It may be gone by now.
                 let _ = killpg(group, Signal::SIGKILL);
             }
-            self.bury(leader);
             if alive.is_empty() || begun.elapsed() > PATIENCE {
                 return ended.len();
             }
             ended.extend(alive.into_keys());
+            keep_alive();
             thread::sleep(LOOK_AGAIN);
-        }
-    }
-
-    fn alive(&self) -> BTreeMap<Pid, Process> {
-        let mut alive = self.all();
-        alive.retain(|_, process| !process.is_dead);
-        alive
-    }
-
-    /// Takes note of the end of those that lost their parent.
-    fn bury(&self, leader: Pid) {
-        let dead = self.all().into_iter().filter(|(pid, process)| {
-            process.is_dead && process.parent == Pid::this() && *pid != leader
-        });
-        for (pid, _) in dead {
-            let _ = waitpid(pid, Some(WaitPidFlag::WNOHANG));
         }
     }
 
@@ -100,19 +89,33 @@ impl Descendants {
     }
 }
 
+/// Takes note of the end of those that lost their parent.
+fn bury(all: &BTreeMap<Pid, Process>, leader: Pid) {
+    let dead = all.iter().filter(|(pid, process)| {
+        process.is_dead && process.parent == Pid::this() && **pid != leader
+    });
+    for (pid, _) in dead {
+        let _ = waitpid(*pid, Some(WaitPidFlag::WNOHANG));
+    }
+}
+
 /// While it is there, whatever loses its parent becomes this program's child, so that none gets lost:
-/// otherwise those are PID 1's (Linux 3.4 and later know it). And however many there are, this program
-/// is served before them.
+/// otherwise those are PID 1's (Linux 3.4 and later know it). However many there are, this program
+/// is served before them; and there are never more than it can keep up with.
 #[derive(Debug)]
-pub struct Oversight(());
+pub struct Oversight {
+    usual_most: Option<String>,
+}
 
 impl Oversight {
     /// From now on.
     pub fn begin() -> Self {
-        // Without either, all but a malicious script is still kept in order.
+        // Without these, all but a malicious script is still kept in order.
         let _ = set_child_subreaper(true);
         let _ = sys::set_priority(FIRST);
-        Self(())
+        // Anywhere but on a camera, others would be bound as well.
+        let usual_most = is_supervised().then(bind).flatten();
+        Self { usual_most }
     }
 }
 
@@ -120,7 +123,30 @@ impl Drop for Oversight {
     fn drop(&mut self) {
         let _ = set_child_subreaper(false);
         let _ = sys::set_priority(USUAL);
+        if let Some(most) = &self.usual_most {
+            let _ = fs::write(MOST_THREADS, most);
+        }
     }
+}
+
+/// The kernel's bound for programs and threads altogether, the only one that it keeps to for root.
+const MOST_THREADS: &str = "/proc/sys/kernel/threads-max";
+
+/// How many may come in addition while it is bound: more than scripts may have, so that they are told.
+const MOST_MORE: u32 = 300;
+
+/// Binds what there may be in addition to what there is, and returns the bound before.
+fn bind() -> Option<String> {
+    let usual = fs::read_to_string(MOST_THREADS).ok()?;
+    let now = threads(&fs::read_to_string("/proc/loadavg").ok()?)?;
+    fs::write(MOST_THREADS, (now + MOST_MORE).to_string()).ok()?;
+    Some(usual)
+}
+
+/// How many there are, from `0.20 0.18 0.12 1/80 11206`.
+fn threads(load: &str) -> Option<u32> {
+    let (_, all) = load.split_whitespace().nth(3)?.split_once('/')?;
+    all.parse().ok()
 }
 
 /// What `/proc/<pid>/stat` says.
@@ -194,6 +220,12 @@ mod tests {
             is_dead,
         };
         assert_eq!(process(stat), Some(expected));
+    }
+
+    #[test]
+    fn all_threads_are_counted() {
+        assert_eq!(threads("0.20 0.18 0.12 1/80 11206\n"), Some(80));
+        assert_eq!(threads("0.20\n"), None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 /// While a run waits for its operations.
 pub const BEFORE: &str = "\
 A key was pressed: here is a shell. Nothing has been done yet; \"exit\" lets the run go on.
+So do ten minutes without a key; \"TMOUT=0\" keeps the shell.
 
   card         /sdcard (if it is empty: mount -t vfat /dev/mmcblk0p1 /sdcard)
   the plan     wz plan
@@ -16,6 +17,7 @@ What you change counts: configuration and plan are read anew when you leave with
 /// When the run is over.
 pub const AFTER: &str = "\
 A key was pressed: here is a shell. The run is over; leave it with \"exit\".
+Ten minutes without a key end it, too; \"TMOUT=0\" keeps it.
 
   card         /sdcard (if it is empty: mount -t vfat /dev/mmcblk0p1 /sdcard)
   what was     cat /sdcard/wz_flash-helper/initramfs_serial.log

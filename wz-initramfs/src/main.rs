@@ -52,7 +52,11 @@ fn main() -> ExitCode {
     }
     let mut arguments = env::args_os();
     let name = name_of(arguments.next()).unwrap_or_default();
-    match (name.as_str(), Program::named(&name)) {
+    let program = Program::named(&name);
+    if (name == "wz" || program.is_some()) && is_supervised() {
+        apart::step_forward();
+    }
+    match (name.as_str(), program) {
         (_, Some(program)) => fw_env::run(program, arguments),
         ("wz", None) => cli::run(arguments),
         _ => init(),

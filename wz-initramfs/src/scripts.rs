@@ -13,30 +13,29 @@
 
 use std::fs;
 use std::io::{self, PipeReader, PipeWriter, Read};
-use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use wz_core::card::CardPath;
 use wz_core::config;
-use wz_core::event::{Event, Problem, Reporter};
+use wz_core::event::{Problem, Reporter};
 use wz_core::run::ScriptCall;
-use wz_core::script::{
-    LONGEST_SCRIPT, MOST_OUTPUT, Output, Secrets, as_shell_text, check_script, secrets_in,
-};
+use wz_core::script::{LONGEST_SCRIPT, Secrets, as_shell_text, check_script, secrets_in};
 
+use self::watch::{Watch, what_is_in};
 use crate::apart::{self, User};
 use crate::descendants::Descendants;
 use crate::lock::Lock;
 use crate::mtd;
 use crate::root::Root;
 use crate::sdcard::MOUNT_POINT;
+
+mod watch;
 
 /// What scripts find in place.
 const PRELUDE: &str = include_str!("../prelude.sh");
@@ -47,8 +46,9 @@ const MOST_PROGRAMS: usize = 100;
 /// How often time and programs are looked at.
 const TICK: Duration = Duration::from_millis(100);
 
-/// What is taken from the script's output at once.
-const AT_ONCE: usize = 4096;
+/// How long a script that was killed may take to be gone. One that waits for a card that does not answer
+/// never goes.
+const LAST_BREATH: Duration = Duration::from_secs(5);
 
 /// A script that is to run.
 #[derive(Debug)]
@@ -194,7 +194,8 @@ impl Stage {
             shell: shell_apart,
             path: "/bin:/sbin:/usr/bin:/usr/sbin".to_owned(),
             card: card.to_owned(),
-            folder: "/tmp/script".into(),
+            // A command in a script may run a script of a profile.
+            folder: format!("/tmp/script-{}", std::process::id()).into(),
             flash: None,
         }
     }
@@ -245,9 +246,7 @@ impl Stage {
             command.arg(script).stdin(flash).stdout(out).stderr(said);
             Ok(command)
         })?;
-        // All who could write to it are gone. What does not fit into a pipe is no word.
-        let mut printed = Vec::new();
-        answer.read_to_end(&mut printed)?;
+        let printed = what_is_in(&mut answer)?;
         Ok((ending, String::from_utf8_lossy(&printed).into_owned()))
     }
 
@@ -273,14 +272,8 @@ impl Stage {
     ) -> io::Result<Ending> {
         let descendants = Descendants::from_now();
         let (mut child, said) = self.start(job, command)?;
-        let mut watch = Watch {
-            said,
-            is_open: true,
-            output: Output::new(job.secrets.clone()),
-            reporter,
-        };
+        let mut watch = Watch::of(said, job.secrets.clone(), reporter);
         let ending = watch.until_end(&mut child, job.time_limit, &descendants, keep_alive);
-        let leader = Pid::from_raw(child.id().cast_signed());
         // A command that is killed while it writes flash leaves a camera that does not start.
         let flash_is_quiet = self.flash.as_ref().and_then(|root| {
             Lock::patiently(root, || {
@@ -288,10 +281,11 @@ impl Stage {
                 thread::sleep(TICK);
             })
         });
-        let left = descendants.end(leader);
+        // It may not have got so far as to lead a group of its own.
+        let _ = child.kill();
+        let left = descendants.end(Pid::from_raw(child.id().cast_signed()), keep_alive);
         drop(flash_is_quiet);
-        // It is dead by now; this only takes note of it.
-        let _ = child.wait();
+        take_note_of_its_end(&mut child, keep_alive);
         watch.hear_the_rest()?;
         let ending = ending?;
         watch.tell_leftovers(job.name, ending, left);
@@ -325,101 +319,12 @@ impl Stage {
     }
 }
 
-/// Who listens to a script.
-struct Watch<'a> {
-    said: PipeReader,
-    is_open: bool,
-    output: Output,
-    reporter: &'a mut dyn Reporter,
-}
-
-impl Watch<'_> {
-    fn until_end(
-        &mut self,
-        child: &mut Child,
-        limit: Duration,
-        descendants: &Descendants,
-        keep_alive: &dyn Fn(),
-    ) -> io::Result<Ending> {
-        let began = Instant::now();
-        let mut looked = began;
-        loop {
-            self.listen(TICK)?;
-            keep_alive();
-            if let Some(status) = child.try_wait()? {
-                return Ok(Ending::ByItself(status));
-            }
-            if began.elapsed() >= limit {
-                return Ok(Ending::TimedOut);
-            }
-            if looked.elapsed() >= TICK {
-                if descendants.count() > MOST_PROGRAMS {
-                    return Ok(Ending::TooManyPrograms);
-                }
-                looked = Instant::now();
-            }
-        }
-    }
-
-    /// Waits up to `time` for something to be said.
-    fn listen(&mut self, time: Duration) -> io::Result<()> {
-        if !self.is_open {
-            thread::sleep(time);
-            return Ok(());
-        }
-        let timeout = PollTimeout::try_from(time).unwrap_or(PollTimeout::ZERO);
-        let mut fds = [PollFd::new(self.said.as_fd(), PollFlags::POLLIN)];
-        if poll(&mut fds, timeout)? > 0 {
-            self.hear()?;
-        }
-        Ok(())
-    }
-
-    fn hear(&mut self) -> io::Result<()> {
-        let mut bytes = [0; AT_ONCE];
-        let count = self.said.read(&mut bytes)?;
-        self.is_open = count > 0;
-        let lines = self.output.take(&bytes[..count]);
-        self.tell(lines);
-        Ok(())
-    }
-
-    /// What is still in the pipe when all who could write to it are gone.
-    fn hear_the_rest(&mut self) -> io::Result<()> {
-        while self.is_open {
-            let mut fds = [PollFd::new(self.said.as_fd(), PollFlags::POLLIN)];
-            match poll(&mut fds, PollTimeout::ZERO)? {
-                0 => break,
-                _ => self.hear()?,
-            }
-        }
-        let rest = self.output.finish();
-        self.tell(rest.into_iter().collect());
-        Ok(())
-    }
-
-    fn tell(&mut self, lines: Vec<String>) {
-        if !lines.is_empty() {
-            self.reporter.report(&Event::Said(lines));
-        }
-    }
-
-    fn tell_leftovers(&mut self, name: &str, ending: Ending, left: usize) {
-        let name = name.to_owned();
-        if self.output.was_cut() {
-            self.reporter
-                .report(&Event::Remark(Problem::ScriptOutputCut {
-                    name: name.clone(),
-                    limit: MOST_OUTPUT,
-                }));
-        }
-        if matches!(ending, Ending::ByItself(_)) && left > 0 {
-            self.reporter
-                .report(&Event::Remark(Problem::ScriptLeftovers {
-                    name,
-                    what: format!("{left} running programs"),
-                }));
-        }
+/// So that it does not stay a zombie.
+fn take_note_of_its_end(child: &mut Child, keep_alive: &dyn Fn()) {
+    let begun = Instant::now();
+    while matches!(child.try_wait(), Ok(None)) && begun.elapsed() < LAST_BREATH {
+        keep_alive();
+        thread::sleep(TICK);
     }
 }
 

@@ -6,7 +6,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -26,6 +26,7 @@ const DEVICE: &str = "dev/dsp";
 /// How much longer than it takes is waited for what is said.
 const GRACE: Duration = Duration::from_secs(1);
 /// How long is waited for power pins and modules: nothing else should happen while they are being set up.
+/// What is not set up by then never is.
 const SET_UP: Duration = Duration::from_secs(3);
 
 /// The speaker, and who speaks through it.
@@ -39,6 +40,8 @@ pub struct Speaker {
     silent_from: RefCell<Instant>,
     /// What was ordered and has not been said.
     left: Arc<AtomicU32>,
+    /// Whether nothing is set up or said any more, though it was ordered.
+    is_given_up: Arc<AtomicBool>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +67,7 @@ impl Speaker {
     pub fn start(root: PathBuf, notes: Sender<Event>, tune: Tune) -> Self {
         let (orders, given) = channel();
         let left = Arc::new(AtomicU32::new(0));
+        let is_given_up = Arc::new(AtomicBool::new(false));
         let voice = Voice {
             root: root.clone(),
             notes,
@@ -71,6 +75,7 @@ impl Speaker {
             amplifier: None,
             volume: None,
             left: Arc::clone(&left),
+            is_given_up: Arc::clone(&is_given_up),
         };
         // Without a thread for it there is no sound.
         let _ = thread::Builder::new()
@@ -82,12 +87,16 @@ impl Speaker {
             sound: Cell::new(Sound::Off),
             silent_from: RefCell::new(Instant::now()),
             left,
+            is_given_up,
         }
     }
 
     /// Switches on and loads what the camera's board needs, and begins to speak if there is a volume and
-    /// a speaker. Waits for it, but not for ever.
+    /// a speaker. Waits for it, but not for ever: then it is given up for good.
     pub fn set_up(&self, fittings: &Fittings, volume: Option<Volume>) {
+        if self.is_given_up.load(Ordering::Relaxed) {
+            return;
+        }
         let (done, is_done) = channel();
         let volume = volume.filter(|_| fittings.audio.is_some());
         if volume.is_some() {
@@ -98,7 +107,12 @@ impl Speaker {
             volume,
             done,
         });
-        let _ = is_done.recv_timeout(SET_UP);
+        // What is being said is said to its end first.
+        let speech = (self.silent_from.borrow()).saturating_duration_since(Instant::now());
+        if is_done.recv_timeout(speech + SET_UP).is_err() {
+            self.is_given_up.store(true, Ordering::Relaxed);
+            self.sound.set(Sound::Off);
+        }
     }
 
     /// Says it, behind what is being said.
@@ -133,11 +147,15 @@ struct Voice {
     /// None once speaking has failed.
     volume: Option<Volume>,
     left: Arc<AtomicU32>,
+    is_given_up: Arc<AtomicBool>,
 }
 
 impl Voice {
     fn work(mut self, orders: &Receiver<Order>) {
         while let Ok(order) = orders.recv() {
+            if self.is_given_up() {
+                return;
+            }
             match order {
                 Order::SetUp {
                     fittings,
@@ -158,6 +176,9 @@ impl Voice {
 
     fn set_up(&mut self, fittings: &Fittings, volume: Option<Volume>) {
         for switch in &fittings.power {
+            if self.is_given_up() {
+                return;
+            }
             if let Err(error) = Line::drive(&self.root, switch.gpio, switch.active) {
                 let note = format!("the power pin GPIO {} cannot be used: {error}", switch.gpio);
                 self.tell(Event::Note(note));
@@ -166,11 +187,16 @@ impl Voice {
         let audio = fittings.audio.iter().filter(|_| volume.is_some());
         let modules = fittings.modules.iter();
         let modules = modules.chain(audio.flat_map(|audio| &audio.modules));
+        let modules = modules.take_while(|_| !self.is_given_up());
         for problem in modules::load_all(&self.root, modules) {
             self.tell(Event::Remark(problem));
         }
         self.amplifier = fittings.audio.as_ref().and_then(|audio| audio.amplifier);
         self.volume = volume;
+    }
+
+    fn is_given_up(&self) -> bool {
+        self.is_given_up.load(Ordering::Relaxed)
     }
 
     /// One failure is told, and ends all speaking.
@@ -365,6 +391,29 @@ mod tests {
             panic!("nothing is told");
         };
         assert_eq!(problem.code().to_string(), "WZ-0880");
+    }
+
+    #[test]
+    fn what_was_given_up_is_not_set_up_later() {
+        let root = camera();
+        let device = root.path().join(DEVICE);
+        mkfifo(&device, Mode::S_IRWXU).unwrap();
+        let (speaker, told) = speaker(&root);
+        speaker.set_up(&with_speaker(), Some(Volume::DEFAULT));
+        speaker.say(Prompt::Initialising);
+        let power = Switch {
+            gpio: Gpio(48),
+            active: Level::Low,
+        };
+        let fittings = Fittings {
+            power: vec![power],
+            ..Fittings::none()
+        };
+        speaker.set_up(&fittings, None);
+        fs::read(&device).unwrap();
+        drop(speaker);
+        assert!(told.recv().is_err(), "the thread has ended");
+        assert_eq!(written(root.path(), 48, "direction"), "in");
     }
 
     #[test]

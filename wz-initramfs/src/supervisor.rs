@@ -7,18 +7,32 @@
 //! ```
 //!
 //! It does so little because the kernel stops for good when PID 1 ends.
+//!
+//! It waits for nobody who waits for hardware: when "work" has ended but for a thread that hangs in the
+//! kernel, the camera restarts all the same. The watchdog is still "work's" then, and bites a minute later.
 
 use std::fmt;
 use std::fs;
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
-use nix::sys::wait::{WaitStatus, wait};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use wz_core::event::Problem;
 
 use crate::{aftermath, basics, command_line, console, panics, power, sdcard};
+
+/// Every child, also those that lost their parent.
+const ALL: Pid = Pid::from_raw(-1);
+
+/// How often it is looked whether the child has ended.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// How long a thread may still take after the child's main thread has ended.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// How a child of PID 1 ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,28 +106,91 @@ fn run_child(argument: &str, more: &[&str]) -> Ending {
         _ => "/init",
     };
     match Command::new(program).arg(argument).args(more).spawn() {
-        Ok(child) => wait_for(Pid::from_raw(child.id().cast_signed())),
+        Ok(child) => wait_for(Pid::from_raw(child.id().cast_signed()), ALL),
         Err(error) => Ending::NeverStarted(Errno::from_raw(error.raw_os_error().unwrap_or(0))),
     }
 }
 
-fn wait_for(child: Pid) -> Ending {
+/// Waits for `child`, and takes note of the end of all `others`.
+fn wait_for(child: Pid, others: Pid) -> Ending {
+    let mut left_behind = None;
     loop {
-        match wait() {
-            Ok(WaitStatus::Exited(pid, 0)) if pid == child => return Ending::Exit,
-            Ok(WaitStatus::Exited(pid, status)) if pid == child => return Ending::OddExit(status),
-            Ok(WaitStatus::Signaled(pid, signal, _)) if pid == child => {
-                return Ending::Signal(signal);
-            }
+        match waitpid(others, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::StillAlive) => {}
+            Ok(status) => match ending(child, status) {
+                Some(ending) => return ending,
+                None => continue,
+            },
             Err(Errno::ECHILD) => return Ending::OddExit(-1),
-            Ok(_) | Err(_) => {}
+            Err(_) => {}
         }
+        if let Some(status) = status_of_main_thread(child) {
+            let since: Instant = *left_behind.get_or_insert_with(Instant::now);
+            if since.elapsed() >= GRACE {
+                return ending(child, status).unwrap_or(Ending::OddExit(-1));
+            }
+        }
+        thread::sleep(LOOK_AGAIN);
+    }
+}
+
+fn ending(child: Pid, status: WaitStatus) -> Option<Ending> {
+    match status {
+        WaitStatus::Exited(pid, 0) if pid == child => Some(Ending::Exit),
+        WaitStatus::Exited(pid, status) if pid == child => Some(Ending::OddExit(status)),
+        WaitStatus::Signaled(pid, signal, _) if pid == child => Some(Ending::Signal(signal)),
+        _ => None,
+    }
+}
+
+/// How `child`'s main thread has ended, if it has: `waitpid` is silent about it as long as another thread
+/// is there, be it one that no signal reaches because it waits for a device.
+fn status_of_main_thread(child: Pid) -> Option<WaitStatus> {
+    let stat = fs::read_to_string(format!("/proc/{child}/stat")).ok()?;
+    WaitStatus::from_raw(child, exit_code(&stat)?).ok()
+}
+
+/// `12 (name) Z ...`, with the exit code in field 52, the last one that Linux 3.10 has.
+fn exit_code(stat: &str) -> Option<i32> {
+    const BEHIND_NAME: usize = 52 - 3;
+    let (_, behind_name) = stat.rsplit_once(')')?;
+    let fields: Vec<&str> = behind_name.split_whitespace().collect();
+    match fields.first()? {
+        &"Z" | &"X" => fields.get(BEHIND_NAME)?.parse().ok(),
+        _ => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nix::sys::signal::kill;
+    use rstest::rstest;
+
+    use crate::sys::tests::end_but_for_a_thread;
+
+    #[rstest]
+    #[case::well(0, Ending::Exit)]
+    #[case::badly(3, Ending::OddExit(3))]
+    fn a_worker_that_has_ended_but_for_a_thread_is_not_waited_for(
+        #[case] status: i32,
+        #[case] expected: Ending,
+    ) {
+        let worker = end_but_for_a_thread(status);
+        let ending = wait_for(worker, worker);
+        kill(worker, Signal::SIGKILL).unwrap();
+        assert_eq!(ending, expected);
+        waitpid(worker, None).unwrap();
+    }
+
+    #[test]
+    fn a_worker_that_runs_is_waited_for() {
+        let mut worker = Command::new("/bin/sh");
+        let mut worker = worker.args(["-c", "sleep 0.2; exit 7"]).spawn().unwrap();
+        let pid = Pid::from_raw(worker.id().cast_signed());
+        assert_eq!(wait_for(pid, pid), Ending::OddExit(7));
+        assert!(worker.wait().is_err(), "it was waited for already");
+    }
 
     #[test]
     fn a_worker_that_was_killed_is_told_apart_from_one_that_panicked() {

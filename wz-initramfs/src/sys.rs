@@ -290,8 +290,29 @@ pub fn read_register(address: u32) -> io::Result<u32> {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
+    use nix::unistd::{ForkResult, Pid, fork, pause};
+    use std::thread;
+
+    /// Starts a process whose main thread ends with this status while another one stays.
+    pub fn end_but_for_a_thread(status: i32) -> Pid {
+        // SAFETY: the child uses nothing that another thread of the parent may have held at the fork
+        // but the allocator, which glibc puts in order.
+        match unsafe { fork() }.unwrap() {
+            ForkResult::Parent { child } => child,
+            ForkResult::Child => {
+                thread::spawn(|| {
+                    loop {
+                        pause();
+                    }
+                });
+                // SAFETY: it ends this thread, and nothing is borrowed from its stack.
+                unsafe { libc::syscall(libc::SYS_exit, status) };
+                unreachable!()
+            }
+        }
+    }
 
     #[test]
     fn structures_have_the_kernels_sizes() {

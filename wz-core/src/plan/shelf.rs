@@ -151,8 +151,12 @@ fn own_digest(card: &mut dyn Card, path: &CardPath) -> Result<Digest, CardError>
         .map_err(|source| CardError::new(CardOperation::Read, path, source))
 }
 
-/// The hash that stands for `name` in the content of the `.sha256sum` file beside it.
-fn digest_of(name: &str, image: &str, sums: Option<&[u8]>) -> Result<Digest, Problem> {
+/// The hash that stands for the file `name` in `sums`, the content of the `.sha256sum` file beside it.
+/// Messages call it `image`.
+///
+/// # Errors
+/// No sums, none for this file, two different ones, or something else than sums.
+pub fn digest_of(name: &str, image: &str, sums: Option<&[u8]>) -> Result<Digest, Problem> {
     let file = format!("{image}{SUM}");
     let Some(sums) = sums else {
         return Err(Problem::HashMissing { file });

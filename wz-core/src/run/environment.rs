@@ -13,7 +13,7 @@ use crate::card::{Card, CardPath, rename_for_good};
 use crate::event::{Event, Outcome, Problem, Reporter, Step, in_step};
 use crate::execute::environment::{find, pending, put_back, write};
 use crate::flash::Flash;
-use crate::image::environment::Edit;
+use crate::image::environment::{Edit, Environment, Found};
 use crate::journal::{self, Journal, MOST_ATTEMPTS, Record, RunId, State};
 use crate::profile::Catalogue;
 
@@ -122,6 +122,32 @@ pub fn set_environment(
             put_back(flash, card, reporter)
         })?;
     }
+    let (found, new) = edited(edits, flash)?;
+    if new == found.environment {
+        return Ok(());
+    }
+    startable.during(card, reporter, |card, reporter| {
+        write(&found, &new, flash, card, reporter)
+    })
+}
+
+/// Whether [`set_environment`] could set these variables. Nothing is changed.
+///
+/// # Errors
+/// What keeps it from being done.
+pub fn check_environment(
+    edits: &[Edit],
+    flash: &mut dyn Flash,
+    card: &mut dyn Card,
+) -> Result<(), Problem> {
+    match by_hand::is_open(card)? {
+        true => Err(Problem::EnvironmentDuringRun {}),
+        false => edited(edits, flash).map(|_| ()),
+    }
+}
+
+/// What is in flash, and what it is to become.
+fn edited(edits: &[Edit], flash: &mut dyn Flash) -> Result<(Found, Environment), Problem> {
     let found = find(None, flash)?;
     let mut new = found.environment.clone();
     for Edit { name, value } in edits {
@@ -130,12 +156,7 @@ pub fn set_environment(
             why: error.to_string(),
         })?;
     }
-    if new == found.environment {
-        return Ok(());
-    }
-    startable.during(card, reporter, |card, reporter| {
-        write(&found, &new, flash, card, reporter)
-    })
+    Ok((found, new))
 }
 
 /// The names of the SD kernels that have been put away; none if one is bootable as it is.

@@ -45,7 +45,7 @@ use wifi::Provisioned;
 pub use by_hand::{is_open, preview, run_by_hand, take_in};
 pub use chip::{ChipEvidence, early_fittings};
 pub use death::after_death;
-pub use environment::set_environment;
+pub use environment::{check_environment, set_environment};
 pub use kernels::PUT_AWAY;
 pub use look::{Sight, look};
 pub use scripts::{ScriptCall, ScriptFacts};

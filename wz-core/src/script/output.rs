@@ -1,7 +1,7 @@
 //! What a script says, as lines that can be shown: visible, of bounded length and number, and
 //! without secrets.
 
-use super::secrets::Secrets;
+use super::secrets::{Secrets, hide_assigned};
 use crate::config::is_invisible;
 use crate::units::Size;
 
@@ -77,7 +77,7 @@ impl Output {
             text.truncate(text.floor_char_boundary(whole));
             text.push_str("...");
         }
-        Some(visible(last_state(&text)))
+        Some(hide_assigned(&visible(last_state(&text))))
     }
 }
 
@@ -144,6 +144,8 @@ mod tests {
     #[case::a_bell(b"a\x07b\n", &["a\\u{7}b"])]
     #[case::no_utf8(b"a\xffb\n", &["a\u{fffd}b"])]
     #[case::a_secret(b"+ wifi=hunter22\n", &["+ wifi=***"])]
+    #[case::a_secret_of_flash(b"a=1\nwlan_pass=abc def\r\n", &["a=1", "wlan_pass=***"])]
+    #[case::a_coloured_name(b"\x1b[1mwlan_pass\x1b[0m=abc\n", &["wlan_pass=***"])]
     #[case::nothing(b"", &[])]
     fn lines_are_made_visible(#[case] bytes: &[u8], #[case] expected: &[&str]) {
         assert_eq!(shown(bytes), expected);

@@ -61,6 +61,37 @@ fn hidden_or<'a>(before: &'a str, earlier: &'a str) -> &'a str {
     if before.is_empty() { earlier } else { before }
 }
 
+/// What sets a variable that its first argument names.
+const SETTERS: [&str; 2] = ["fw_setenv ", "wz env set "];
+
+/// `line` without what stands behind names of secrets, up to its end, for values that only flash knows:
+/// `wlan_pass=...`, as `fw_printenv` says it, or `fw_setenv wlan_pass ...` in a trace.
+pub fn hide_assigned(line: &str) -> String {
+    let assigned = line.match_indices('=').map(|(at, _)| (at, at + 1));
+    let set = SETTERS.iter().flat_map(|setter| {
+        let calls = line.match_indices(setter);
+        calls.filter_map(|(at, _)| {
+            let name = at + setter.len();
+            let end = name + line[name..].find(' ')?;
+            Some((end, end + 1))
+        })
+    });
+    let is_secret = |(name_end, value): &(usize, usize)| {
+        looks_secret(name_before(&line[..*name_end])) && !is_no_secret(&line[*value..])
+    };
+    let values = assigned.chain(set).filter(is_secret);
+    match values.map(|(_, value)| value).min() {
+        Some(value) => format!("{}{HIDDEN}", &line[..value]),
+        None => line.to_owned(),
+    }
+}
+
+/// The name that `text` ends with.
+fn name_before(text: &str) -> &str {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    &text[text.trim_end_matches(is_part).len()..]
+}
+
 /// The values in a script that belong to names of secrets: `wifi_password="..."`,
 /// `fw_setenv wlanpass ...`, and the lines of a here-document whose first line names one.
 pub fn secrets_in(script: &str) -> Vec<String> {
@@ -101,8 +132,8 @@ fn assigned(line: &str) -> Option<String> {
 }
 
 fn set_in_environment(line: &str) -> Option<String> {
-    let (_, arguments) = line.split_once("fw_setenv ")?;
-    let (name, value) = arguments.trim_start().split_once(' ')?;
+    let arguments = SETTERS.iter().find_map(|setter| line.split_once(setter));
+    let (name, value) = arguments?.1.trim_start().split_once(' ')?;
     looks_secret(name).then(|| plain(value))?
 }
 
@@ -125,7 +156,7 @@ fn is_computed(value: &str) -> bool {
 
 fn is_no_secret(value: &str) -> bool {
     matches!(
-        value.trim(),
+        value.trim().trim_matches(['\'', '"']),
         "" | "yes" | "no" | "true" | "false" | "0" | "1"
     )
 }
@@ -141,6 +172,7 @@ mod tests {
     #[case::single_quotes("export WIFI_SSID='a $b'", &["a $b"])]
     #[case::bare("local psk=abcd1234; echo", &["abcd1234"])]
     #[case::u_boot("fw_setenv wlanpass \"hunter two\" && msg ok", &["hunter two"])]
+    #[case::by_our_command("wz env set wlan_pass hunter22", &["hunter22"])]
     #[case::here_document("read -r -d '' wifi_ssid <<'EOF'\nMy Net\nEOF\necho x", &["My Net"])]
     #[case::here_document_with_tabs("\tcat > wifi.conf <<-END\n\tssid=abcd\n\tEND", &["ssid=abcd"])]
     #[case::computed("wifi_pass=\"$(cat x)\"", &[])]
@@ -150,6 +182,22 @@ mod tests {
     #[case::empty("wifi_password=\"\"", &[])]
     fn secrets_of_a_script_are_found(#[case] script: &str, #[case] expected: &[&str]) {
         assert_eq!(secrets_in(script), expected);
+    }
+
+    #[rstest]
+    #[case::printed("wlan_pass=hunter 22", "wlan_pass=***")]
+    #[case::traced("+ local wifi_ssid='My Net' a=1", "+ local wifi_ssid=***")]
+    #[case::the_first_counts("a=1 psk=x key=y", "a=1 psk=***")]
+    #[case::set("+ fw_setenv wlan_pass hunter 22", "+ fw_setenv wlan_pass ***")]
+    #[case::by_our_command("+ wz env set api-key x", "+ wz env set api-key ***")]
+    #[case::a_choice("wifi_on=\"yes\"", "wifi_on=\"yes\"")]
+    #[case::a_choice_and_more("wlan_pass=1 2", "wlan_pass=***")]
+    #[case::empty("wlan_pass=", "wlan_pass=")]
+    #[case::unset("fw_setenv wlan_pass", "fw_setenv wlan_pass")]
+    #[case::another_name("bootargs=console=ttyS0", "bootargs=console=ttyS0")]
+    #[case::no_name("the key is = x", "the key is = x")]
+    fn values_behind_names_of_secrets_are_hidden(#[case] line: &str, #[case] expected: &str) {
+        assert_eq!(hide_assigned(line), expected);
     }
 
     #[rstest]
@@ -170,6 +218,14 @@ mod tests {
             let secrets = Secrets::new([secret.clone()]);
             let shown = secrets.hide(&format!("{before}{secret}{after}"));
             prop_assert!(!shown.contains(&secret));
+        }
+
+        #[test]
+        fn behind_a_name_of_a_secret_nothing_is_left(before: String, secret in "[a-z]{4,12}") {
+            let line = format!("{before} wlan_pass={secret}");
+            let hidden = hide_assigned(&line);
+            prop_assert!(line.starts_with(hidden.trim_end_matches('*')));
+            prop_assert!(!hidden.ends_with(&secret));
         }
 
         #[test]

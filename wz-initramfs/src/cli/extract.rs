@@ -1,7 +1,7 @@
 //! `wz partition extract`: files from an archive into a partition's file system.
 //!
 //! ```text
-//!  archive ──▶ every entry harmless? ──▶ mount, unpack ──▶ unmount, mount anew ──▶ every file as in the archive?
+//!  archive ──▶ its sum right? every entry harmless? ──▶ mount, unpack ──▶ unmount, mount anew ──▶ every file as in the archive?
 //! ```
 
 use std::collections::BTreeSet;
@@ -12,8 +12,11 @@ use std::path::{Component, Path, PathBuf};
 
 use flate2::read::GzDecoder;
 use tar::{Archive, Entry, EntryType};
+use wz_core::config::is_on;
 use wz_core::event::Problem;
 use wz_core::flash::{FileSystem, FileSystems};
+use wz_core::image::sha256sum::{Digest, LONGEST_FILE};
+use wz_core::plan::shelf::digest_of;
 use wz_core::run::is_open;
 
 use super::Done;
@@ -29,7 +32,15 @@ pub fn extract(session: &mut Session, file: &Path, name: &str) -> Done {
     let sight = session.look()?;
     let found = partition(&sight, name)?;
     let (region, kind) = (found.region, writable(found)?);
+    check_sum(file)?;
     check(file)?;
+    if is_on(&sight.conf.dry_run) {
+        println!(
+            "Dry run: {} would be unpacked into {name}. Nothing was changed.",
+            file.display()
+        );
+        return Ok(());
+    }
     let failed = |error: io::Error| Problem::ExtractFailed {
         partition: name.to_owned(),
         reason: error.to_string(),
@@ -95,6 +106,44 @@ fn find_in<T>(
     Ok(None)
 }
 
+/// Whether the archive is what the `.sha256sum` file beside it says, if there is one.
+fn check_sum(file: &Path) -> Result<(), Problem> {
+    let shown = file.display().to_string();
+    let sums = PathBuf::from(format!("{shown}.sha256sum"));
+    if !sums.is_file() {
+        return Ok(());
+    }
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let sums = some_of(&sums).map_err(|error| unreadable(&sums, &error))?;
+    let expected = digest_of(&name, &shown, Some(&sums))?;
+    let found = File::open(file).and_then(|mut file| Digest::of_reader(&mut file));
+    let found = found.map_err(|error| unreadable(file, &error))?;
+    match found == expected {
+        true => Ok(()),
+        false => Err(Problem::ImageHash {
+            file: shown,
+            expected: expected.to_string(),
+            found: found.to_string(),
+        }),
+    }
+}
+
+/// The file, or as much of it as shows that it is too long.
+fn some_of(file: &Path) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    let most = LONGEST_FILE as u64 + 1;
+    File::open(file)?.take(most).read_to_end(&mut content)?;
+    Ok(content)
+}
+
+fn unreadable(file: &Path, error: &io::Error) -> Problem {
+    Problem::FileFailed {
+        doing: "read".to_owned(),
+        file: file.display().to_string(),
+        reason: error.to_string(),
+    }
+}
+
 /// Whether everything in the archive may be unpacked, before anything is.
 fn check(file: &Path) -> Result<(), Problem> {
     let mut seen = BTreeSet::new();
@@ -115,11 +164,7 @@ fn check(file: &Path) -> Result<(), Problem> {
             entry,
             why: why.to_owned(),
         }),
-        Err(error) => Err(Problem::FileFailed {
-            doing: "read".to_owned(),
-            file: file.display().to_string(),
-            reason: error.to_string(),
-        }),
+        Err(error) => Err(unreadable(file, &error)),
     }
 }
 
@@ -185,9 +230,13 @@ fn make_room(place: &Path, folder: &Path) -> io::Result<()> {
     }
 }
 
-/// The first entry that is not in `folder` as it is in the archive, and how it differs.
+/// The first entry that is not in `folder` as it is in the archive, and how it differs. The partition's
+/// own root folder, `./` in many archives, stays as it is.
 fn compare(file: &Path, folder: &Path, keeps: Keeps) -> io::Result<Option<(String, String)>> {
     find_in(file, keeps, |entry, path| {
+        if inside(path).as_os_str().is_empty() {
+            return Ok(None);
+        }
         let difference = difference(entry, &folder.join(inside(path)), folder, keeps)?;
         Ok(difference.map(|what| (path.display().to_string(), what)))
     })
@@ -353,6 +402,44 @@ mod tests {
         let archive = with_entry(folder.path(), name, kind, link);
         let problem = check(&archive).unwrap_err();
         assert_eq!(problem.code().to_string(), "WZ-0930", "{problem}");
+    }
+
+    #[test]
+    fn the_root_folder_of_an_archive_is_not_compared() {
+        let folder = tempfile::tempdir().unwrap();
+        let from = folder.path().join("from");
+        fs::create_dir(&from).unwrap();
+        fs::set_permissions(&from, PermissionsExt::from_mode(0o700)).unwrap();
+        let (archive, to) = (packed(folder.path()), folder.path().join("to"));
+        fs::create_dir(&to).unwrap();
+        fs::set_permissions(&to, PermissionsExt::from_mode(0o755)).unwrap();
+        unpack(&archive, &to, Keeps::Everything).unwrap();
+        assert_eq!(compare(&archive, &to, Keeps::Everything).unwrap(), None);
+    }
+
+    const OF_ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+    #[rstest]
+    #[case::its_own("a.tar.gz", OF_ABC, None)]
+    #[case::its_own_by_a_path("backup/a.tar.gz", OF_ABC, None)]
+    #[case::another_sum("a.tar.gz", &OF_ABC.replace('b', "c"), Some("WZ-0506"))]
+    #[case::of_another_file("b.tar.gz", OF_ABC, Some("WZ-0505"))]
+    #[case::no_sum("a.tar.gz", "abc", Some("WZ-0504"))]
+    fn an_archive_is_what_the_sum_beside_it_says(
+        #[case] name: &str,
+        #[case] sum: &str,
+        #[case] code: Option<&str>,
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let archive = folder.path().join("a.tar.gz");
+        fs::write(&archive, "abc").unwrap();
+        assert_eq!(check_sum(&archive), Ok(()), "without one");
+        fs::write(folder.path().join("b.tar.gz"), "abc").unwrap();
+        let sums = folder.path().join("a.tar.gz.sha256sum");
+        fs::write(sums, format!("{sum}  {name}\r\n")).unwrap();
+        let problem = check_sum(&archive).err();
+        let found = problem.map(|problem| problem.code().to_string());
+        assert_eq!(found.as_deref(), code);
     }
 
     #[test]

@@ -164,6 +164,21 @@ fn what_cannot_be_done_is_not_done(#[case] line: &str) {
     camera.assert_flash(&stock_flash());
 }
 
+#[test]
+fn in_a_dry_run_nothing_is_unpacked() {
+    let camera = Camera::new("dry_run=\"yes\"\n");
+    let archive = camera.path("tmp/new.tar.gz");
+    camera.put("tmp/new/file", b"new");
+    let packed = std::process::Command::new("tar")
+        .args(["-czf", "new.tar.gz", "-C", "new", "."])
+        .current_dir(archive.parent().unwrap())
+        .status();
+    assert!(packed.unwrap().success());
+    // Nothing can be mounted here.
+    assert_eq!(camera.types("partition extract @/tmp/new.tar.gz cfg"), DONE);
+    camera.assert_flash(&stock_flash());
+}
+
 #[rstest]
 #[case("plan")]
 #[case("info")]

@@ -22,6 +22,22 @@ fn a_key_opens_a_shell_and_leaving_it_goes_on() {
 }
 
 #[test]
+fn a_shell_in_which_nobody_types_is_left_and_the_run_goes_on() {
+    let conf = "backup_partitions=\"yes\"\ndry_run=\"yes\"\n";
+    let mut camera = Camera::of(&stock())
+        .card(card("t31", conf))
+        .kernel_argument("wz.idle=2")
+        .build()
+        .expect("a camera");
+    let mut power_on = camera.power_on().expect("power");
+    power_on.wait_for("wz_flash-helper").expect("the program");
+    power_on.press_key().expect("a key");
+    power_on.wait_for("here is a shell").expect("a shell");
+    power_on.wait_until_off().expect("an end");
+    assert_eq!(result(&camera)["outcome"], "dry_run");
+}
+
+#[test]
 fn noise_opens_no_shell_even_with_an_enter_in_it() {
     let conf = "backup_partitions=\"yes\"\ndry_run=\"yes\"\n";
     let mut camera = Camera::of(&stock())

@@ -137,6 +137,11 @@ fn the_first_script_that_fails_is_told_with_its_status_and_the_rest_does_not_run
     "WZ-0842"
 )]
 #[case::fork_bomb("bomb() { bomb | bomb & }\nbomb\nwait\nsleep 1000", 60, "WZ-0844")]
+#[case::fork_bomb_in_sessions(
+    "echo 'setsid sh /tmp/b & setsid sh /tmp/b & wait' >/tmp/b\nsh /tmp/b\nsleep 1000",
+    60,
+    "WZ-0844"
+)]
 #[case::memory("x=x; while :; do x=$x$x; done", 60, "WZ-0840")]
 fn a_script_that_goes_wrong_is_told_and_the_camera_restarts(
     #[case] script: &str,
@@ -189,6 +194,16 @@ fn a_daemon_that_a_script_leaves_behind_is_ended_and_told_and_so_are_its_mounts(
     assert_eq!(told.result["outcome"], "success", "{}", told.everything());
     assert_eq!(told.codes("remarks"), ["WZ-0845"], "{}", told.everything());
     assert_eq!(said(&told.log), ["0", "0"], "{}", told.everything());
+}
+
+/// Nobody but the program takes note of their end, and the kernel counts them until then.
+#[test]
+fn a_script_may_start_any_number_of_programs_one_after_the_other() {
+    let script = "for n in $(seq 40); do\n\
+                  \tfor m in $(seq 20); do (true &); done\n\tusleep 150000\ndone\necho all\n";
+    let told = told(&mut camera(scripts_card(&[("a.sh", script)], "")));
+    assert_eq!(told.result["outcome"], "success", "{}", told.everything());
+    assert_eq!(said(&told.log), ["all"], "{}", told.everything());
 }
 
 #[test]
@@ -363,4 +378,39 @@ fn a_script_of_a_profile_tells_the_model_and_can_change_nothing() {
     assert_eq!(told.codes("remarks"), [""; 0], "{}", told.everything());
     assert_eq!(said(&told.log).first(), Some(&"65534"));
     assert!(!camera.card().expect("a card").has("x").expect("a listing"));
+}
+
+#[test]
+fn a_command_in_a_script_that_asks_a_profiles_script_leaves_the_outer_one_its_folder() {
+    let profile = include_str!("../../../profiles/t31/stock.toml");
+    let profile = profile.replace("WYZE_CAKP2JFUS", "NOT_THIS_ONE");
+    let profile = format!("{profile}\n[scripts]\ndetect_model = \"model.sh\"\n");
+    let script =
+        "echo kept >$wz_work/note\nwz info model\ncat $wz_work/note\nget_cf_partfstype cfg\n";
+    let folder = "wz_flash-helper/profiles/t31";
+    let card = scripts_card(&[("a.sh", script)], "")
+        .with(&format!("{folder}/stock.toml"), profile)
+        .with(&format!("{folder}/stock/model.sh"), "echo gazer\n");
+    let told = told(&mut camera(card));
+    assert_eq!(told.result["outcome"], "success", "{}", told.everything());
+    assert_eq!(
+        said(&told.log),
+        ["gazer", "kept", "jffs2"],
+        "{}",
+        told.everything()
+    );
+}
+
+#[test]
+fn commands_that_write_flash_are_served_like_others_though_a_script_is_not() {
+    let script = "cat /proc/self/oom_score_adj; cut -d ' ' -f 19 /proc/self/stat\n\
+                  exec 9>/tmp/wz_flash-helper.lock; flock 9\n\
+                  fw_printenv -n none 9>&- &\n\
+                  for n in $(seq 100); do\n\
+                  \tread -r score </proc/$!/oom_score_adj; [ \"$score\" = 0 ] && break; usleep 50000\ndone\n\
+                  echo \"$score $(cut -d ' ' -f 19 /proc/$!/stat)\"\nflock -u 9\nwait\ntrue\n";
+    let told = told(&mut camera(scripts_card(&[("a.sh", script)], "")));
+    assert_eq!(told.result["outcome"], "success", "{}", told.everything());
+    let said = said(&told.log);
+    assert_eq!(said[..3], ["1000", "19", "0 0"], "{}", told.everything());
 }
