@@ -370,6 +370,20 @@ fn a_thingino_of_an_unknown_layout_gets_it_where_it_does_no_harm_and_is_no_succe
     assert!(bench.flash.content() == flash);
 }
 
+#[rstest]
+#[case::nobody_knows_it("")]
+#[case::the_owner_tells("manual_current_firmware=\"thingino\"\n")]
+fn a_firmware_that_flash_does_not_tell_gets_none_and_that_is_told(#[case] named: &str) {
+    let mut flash = OF_2025.flash();
+    flash[0x1000..0x1040].fill(0);
+    let mut bench = bench(flash.clone(), &format!("{NOTHING}{named}"), WIFI);
+    let told = bench.run();
+    assert_ne!(told.ended.outcome, Outcome::Success, "{}", told.said);
+    assert!(told.codes("remarks").contains(&"WZ-0821"), "{}", told.said);
+    assert!(bench.flash.content() == flash);
+    assert_eq!(bench.file(UENV), None);
+}
+
 #[test]
 fn a_firmware_that_takes_no_wifi_settings_gets_none() {
     let mut flash = OF_2025.flash();

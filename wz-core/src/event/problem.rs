@@ -902,6 +902,11 @@ problems! {
         "A run that writes flash is not finished, so the U-Boot environment is not changed"
         => "Let the run go on to its end first.";
 
+    /// The owner may have told what it is, but not in flash.
+    WifiFirmwareUnknown = 821 {}
+        "Flash does not tell what firmware it holds, so that did not get the Wi-Fi settings of thingino.conf"
+        => "Set Wi-Fi up in the firmware itself, or with a script that knows it.";
+
     /// A time outside its range, or no number.
     ConfigNotSeconds = 830 { at: Spot, key: String, value: String, most: u32 }
         "{at} gives {key} the value \"{value}\", which is no whole number from 1 to {most}"

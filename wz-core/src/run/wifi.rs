@@ -116,7 +116,9 @@ pub(super) fn provision(
     let flash = &mut *hands.flash;
     let installed = detect::installed(&catalogue, soc, flash.chip, flash.file_systems);
     let Some((firmware, found)) = installed.map_err(one)? else {
-        return Ok(Provisioned::NotAsked);
+        let told = Problem::WifiFirmwareUnknown {};
+        hands.reporter.report(&Event::Remark(told));
+        return Ok(Provisioned::Later);
     };
     if !takes_wifi(firmware) {
         return Ok(Provisioned::NotAsked);
