@@ -128,11 +128,11 @@ impl Scene<'_, '_> {
     }
 
     /// Goes on where an earlier power-on stopped, whatever the configuration says now. What follows,
-    /// the configuration says as it is now.
+    /// and whether there is sound, the configuration says as it is now.
     pub(super) fn resume(
         &mut self,
         mut state: State,
-        wanted: Option<&config::Afterwards>,
+        request: Option<&Request>,
         catalogue: Result<Catalogue, Stop>,
     ) -> Result<Over, PlanAnew> {
         let builtin = || Catalogue::builtin();
@@ -151,6 +151,7 @@ impl Scene<'_, '_> {
             return Ok(self.refuse_and_wait(problem));
         }
         self.pause()?;
+        self.introduce_again(&state, request, &catalogue);
         let operation = state.begun.as_ref().map(|begun| begun.operation.into());
         let mut copies = state.kernel_copies.clone();
         let left = match state.stage {
@@ -162,11 +163,25 @@ impl Scene<'_, '_> {
                 let layout = state.begun.as_ref().and_then(|begun| begun.layout.clone());
                 let whole = (operation, outcome, layout.as_deref());
                 let over = self.finish(whole, state.journal, &copies);
+                let wanted = request.map(|request| &request.afterwards);
                 self.plan_what_follows(over, state.begun.as_ref(), wanted, &catalogue)
             }
             Ok(left) => self.stay(left),
             Err(problem) => self.refuse_and_wait(problem),
         })
+    }
+
+    /// Flash does not tell the model of a camera while it is being written; the journal does.
+    fn introduce_again(&mut self, state: &State, request: Option<&Request>, catalogue: &Catalogue) {
+        let (Some(begun), Ok((soc, chip))) = (&state.begun, find_chip(catalogue, self.chip)) else {
+            return;
+        };
+        let serial = serial_of(soc, self.chip);
+        if is_this_camera(begun, (soc, chip), serial.as_deref()).is_ok() {
+            let fittings = soc.fittings(begun.model.as_deref());
+            let sound = request.and_then(|request| request.sound);
+            self.surroundings.fit_out(&fittings, sound);
+        }
     }
 
     fn go_on(

@@ -311,7 +311,7 @@ impl Scene<'_, '_> {
             Ok(Standing::Interrupted(_)) if is_dry => {
                 self.refuse_and_wait(Problem::DryRunOfOpenRun {})
             }
-            Ok(Standing::Interrupted(state)) => self.resume(*state, wanted.as_ref(), catalogue)?,
+            Ok(Standing::Interrupted(state)) => self.resume(*state, request, catalogue)?,
             // Whether the camera still starts without the card is not known.
             Err(problem) => self.refuse_and_wait(problem),
         };

@@ -41,6 +41,14 @@ name = "poor"
 type = 0x3333
 group = "tiny"
 ram = "32M"
+
+[[board]]
+models = ["open"]
+
+[[board.led]]
+gpio = 7
+active = "low"
+colour = "red"
 "#;
 
 /// Like a stock firmware: many partitions, none for an environment.

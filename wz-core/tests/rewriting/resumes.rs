@@ -4,10 +4,11 @@
 use rstest::rstest;
 use wz_core::event::Outcome;
 use wz_core::flash::SimNor;
+use wz_core::profile::Lamps;
 use wz_core::run::Next;
 
 use crate::cases::{Case, alpha_to_beta, beta_to_alpha, cases, restore};
-use crate::world::{Bench, Booted, Told, alpha, geometry, noise, other_alpha};
+use crate::world::{Bench, Booted, TO_BETA, Told, alpha, geometry, noise, other_alpha};
 
 const JOURNAL: &str = "wz_flash-helper/journal.bin";
 const SECTOR: usize = 512;
@@ -286,4 +287,21 @@ fn a_run_that_never_got_to_write_is_forgotten_when_something_else_is_asked_for()
     assert!(bench.file(JOURNAL).is_none());
     bench.assert_holds(&case.old.flash);
     assert_eq!(bench.boots(), Booted::Firmware("alpha"));
+}
+
+#[test]
+fn what_goes_on_is_shown_and_said_as_it_was_before_the_cut() {
+    let sound = "enable_audio=\"yes\"\n";
+    let mut case = alpha_to_beta();
+    let conf = format!("{TO_BETA}{sound}");
+    case.files = case
+        .files
+        .with("wz_flash-helper/general.conf", conf.as_bytes());
+    let before = case.bench().run().fitted_out;
+    assert!(
+        matches!(&before[..], [(Lamps::Leds(leds), true)] if leds.len() == 1),
+        "{before:?}"
+    );
+    let mut bench = case.cut_after_erases(ERASES);
+    assert_eq!(bench.run().fitted_out, before);
 }

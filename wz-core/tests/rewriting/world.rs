@@ -8,12 +8,13 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use wz_core::card::{Card, CardPath, SimCard};
-use wz_core::config::Order;
+use wz_core::config::{Order, Volume};
 use wz_core::detect::FlashDevice;
 use wz_core::event::{Event, Outcome, Problem, Reporter};
 use wz_core::flash::{FileSystem, FileSystems, Flash, Geometry, SimNor};
 use wz_core::image::sha256sum::Digest;
 use wz_core::image::uimage::{self, Arch, Compression, Header, Kind, Os, Uimage};
+use wz_core::profile::{Fittings, Lamps};
 use wz_core::report::Record;
 use wz_core::run::{
     ChipEvidence, Ended, FlashUnit, Next, ScriptCall, ScriptFacts, Surroundings, Visit, run,
@@ -329,6 +330,8 @@ pub struct Told {
     pub result: serde_json::Value,
     /// The custom scripts that were run, and what they got to know.
     pub scripts: Vec<(String, ScriptFacts)>,
+    /// The lamps that were used, and whether there was sound.
+    pub fitted_out: Vec<(Lamps, bool)>,
 }
 
 impl Told {
@@ -377,6 +380,7 @@ struct Clock {
     visit: Visit,
     script: fn(&str, &mut SimCard) -> Result<(), Problem>,
     scripts: Vec<(String, ScriptFacts)>,
+    fitted_out: Vec<(Lamps, bool)>,
 }
 
 impl Surroundings for Clock {
@@ -400,6 +404,11 @@ impl Surroundings for Clock {
         let result = (self.script)(&name, &mut self.card);
         self.scripts.push((name, facts));
         result
+    }
+
+    fn fit_out(&mut self, fittings: &Fittings, sound: Option<Volume>) {
+        self.fitted_out
+            .push((fittings.lamps.clone(), sound.is_some()));
     }
 }
 
@@ -457,6 +466,7 @@ impl Bench {
             visit: self.visit,
             script: self.script,
             scripts: Vec::new(),
+            fitted_out: Vec::new(),
         };
         let (card, flash, reporter) = (&mut card, Ok(unit), &mut reporter);
         let ended = match by_hand {
@@ -470,6 +480,7 @@ impl Bench {
             events,
             result,
             scripts: clock.scripts,
+            fitted_out: clock.fitted_out,
         }
     }
 
