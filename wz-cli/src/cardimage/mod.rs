@@ -19,6 +19,7 @@ use hadris_fat::{Error as FatError, FatDir, FatVolume, FatVolumeWriteExt};
 use thiserror::Error;
 use wz_core::units::{Offset, Region, Size};
 
+use crate::files::Doing;
 use table::{PARTITION_AT, SECTOR, Window};
 
 /// The smallest card that can be made.
@@ -88,8 +89,8 @@ pub enum CardImageError {
     Image {
         /// The image file.
         path: PathBuf,
-        /// `opened`, `created`, ...
-        doing: &'static str,
+        /// What was to be done with it.
+        doing: Doing,
         /// What the system says.
         source: io::Error,
     },
@@ -127,7 +128,7 @@ impl CardImage {
             partition,
         };
         card.lay_out(size)
-            .map_err(|source| card.unusable("created", source))?;
+            .map_err(|source| card.unusable(Doing::Made, source))?;
         card.format()?;
         card.on_volume(|volume| {
             for (on_card, entry) in content {
@@ -153,7 +154,7 @@ impl CardImage {
         };
         let unreadable = |source| CardImageError::Image {
             path: path.to_owned(),
-            doing: "opened",
+            doing: Doing::Opened,
             source,
         };
         let mut file = File::open(path).map_err(unreadable)?;
@@ -275,7 +276,7 @@ impl CardImage {
         FatVolumeFormatter::format(self.window()?, options).map_err(unformatted)?;
         let root = layout.data_start_sector as u64 * layout.sector_size as u64;
         self.fix_label_time(root)
-            .map_err(|source| self.unusable("written", source))
+            .map_err(|source| self.unusable(Doing::Written, source))
     }
 
     /// The formatter takes the time of the label, the first entry of the root folder, from the clock.
@@ -293,11 +294,11 @@ impl CardImage {
 
     fn window(&self) -> Result<Window, CardImageError> {
         let file = OpenOptions::new().read(true).write(true).open(&self.path);
-        let file = file.map_err(|source| self.unusable("opened", source))?;
+        let file = file.map_err(|source| self.unusable(Doing::Opened, source))?;
         Ok(Window::new(file, self.partition))
     }
 
-    fn unusable(&self, doing: &'static str, source: io::Error) -> CardImageError {
+    fn unusable(&self, doing: Doing, source: io::Error) -> CardImageError {
         CardImageError::Image {
             path: self.path.clone(),
             doing,

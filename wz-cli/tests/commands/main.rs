@@ -1,0 +1,15 @@
+//! The commands of `wz` as their users see them.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod desk;
+mod documents;
+mod env;
+mod hash;
+mod help;
+mod profile;
+mod shell;
