@@ -139,13 +139,38 @@ problem_table! {
         "{why}"
         => "Choose another place, and try again.";
 
+    /// Cameras boot from FAT32.
+    NotFat32 = 1060 { path: String }
+        "The first partition of the card (\"{path}\") is FAT12 or FAT16, not FAT32"
+        => "Format the card anew as FAT32 with an MBR partition table (32 GB or less), or write the ready card image to it.";
+
+    /// The partition table says something else than what is in the partition.
+    PartitionType = 1061 { path: String, kind: String }
+        "The partition table of the card (\"{path}\") gives its first partition the type {kind}, which is not FAT32 (0x0b or 0x0c)"
+        => "Format the card anew as FAT32 with an MBR partition table (32 GB or less), or write the ready card image to it.";
+
+    /// U-Boots of these cameras ignore larger cards.
+    CardTooLarge = 1062 { path: String, size: Size, largest: Size }
+        "The card (\"{path}\") has {size}, and U-Boots of cameras ignore cards of more than {largest}"
+        => "Use a smaller card.";
+
+    /// The folder of a backup has an image of the whole chip.
+    NoDump = 1063 { folder: String }
+        "There is no image of a whole chip (..._all.bin) in \"{folder}\", or more than one"
+        => "Name the image itself, or the folder of one backup.";
+
+    /// A chip decides which images fit.
+    ChipNotTold = 1064 { path: String, known: String }
+        "Nothing tells which chip \"{path}\" is of: there is no ID.txt beside it, and no chip group in its name"
+        => "Say it with --chip, or name the file as backups do (stock_t31x_all.bin); chip groups: {known}.";
+
     /// What the camera is to say is not in order.
-    VoicesText = 1050 { path: String, why: String }
+    VoicesText = 1070 { path: String, why: String }
         "\"{path}\" is no file of texts: {why}"
         => "Compare it with voices/en.toml.";
 
     /// The program that speaks did not.
-    VoicesSilent = 1051 { why: String }
+    VoicesSilent = 1071 { why: String }
         "{why}"
         => "Install espeak-ng, and try again.";
 }

@@ -10,6 +10,7 @@ pub mod env;
 pub mod hash;
 pub mod image;
 pub mod man;
+pub mod plan;
 pub mod profile;
 pub mod voices;
 
@@ -57,6 +58,7 @@ enum Command {
     Hash(hash::HashArgs),
     Image(image::ImageArgs),
     Man(man::ManArgs),
+    Plan(plan::PlanArgs),
     #[command(subcommand)]
     Profile(profile::ProfileCommand),
     Voices(voices::VoicesArgs),
@@ -70,6 +72,7 @@ impl Command {
             Self::Hash(args) => screen.show(hash::run(args, screen)),
             Self::Image(args) => screen.show(image::run(args)),
             Self::Man(args) => screen.show(man::run(args)),
+            Self::Plan(args) => screen.show(plan::run(args)),
             Self::Profile(command) => profile::run(command, screen),
             Self::Voices(args) => screen.show(voices::run(args)),
         }

@@ -11,5 +11,7 @@ mod documents;
 mod env;
 mod hash;
 mod help;
+mod plan;
 mod profile;
 mod shell;
+mod world;
