@@ -3,6 +3,7 @@
 
 pub mod card;
 pub mod cardimage;
+pub mod checking;
 pub mod commands;
 pub mod donor;
 pub mod dump;

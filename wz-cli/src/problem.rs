@@ -164,6 +164,26 @@ problem_table! {
         "Nothing tells which chip \"{path}\" is of: there is no ID.txt beside it, and no chip group in its name"
         => "Say it with --chip, or name the file as backups do (stock_t31x_all.bin); chip groups: {known}.";
 
+    /// U-Boots would not start this file.
+    KernelBad = 1065 { name: String, why: String }
+        "The SD kernel \"{name}\" is none that a camera starts: {why}"
+        => "Copy it to the card again.";
+
+    /// U-Boots read a file into a buffer of this length.
+    KernelTooLong = 1066 { name: String, size: Size, longest: Size }
+        "The SD kernel \"{name}\" has {size}, and the camera's U-Boot reads no more than {longest}"
+        => "Use the SD kernel that is made for this camera.";
+
+    /// The program puts its kernel away when it has run.
+    KernelAway = 1067 { name: String, suffix: String }
+        "The SD kernel has been put away as \"{name}\", so the camera would start its own firmware"
+        => "Take {suffix} off its name; wz card new does that, too.";
+
+    /// Images are found by their names.
+    ImageName = 1068 { file: String, example: String, groups: String }
+        "\"{file}\" is no name of an image, so the camera will not look at it"
+        => "Name it like {example}; chip groups: {groups}.";
+
     /// What the camera is to say is not in order.
     VoicesText = 1070 { path: String, why: String }
         "\"{path}\" is no file of texts: {why}"

@@ -5,6 +5,7 @@
 //!
 //! [`Report`]: crate::screen::Report
 
+pub mod card;
 pub mod completions;
 pub mod env;
 pub mod hash;
@@ -52,6 +53,8 @@ pub struct Wz {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[command(subcommand)]
+    Card(card::CardCommand),
     Completions(completions::CompletionsArgs),
     #[command(subcommand)]
     Env(env::EnvCommand),
@@ -67,6 +70,7 @@ enum Command {
 impl Command {
     fn run(&self, screen: Screen) -> Exit {
         match self {
+            Self::Card(command) => card::run(command, screen),
             Self::Completions(args) => screen.show(completions::run(args)),
             Self::Env(command) => env::run(command, screen),
             Self::Hash(args) => screen.show(hash::run(args, screen)),

@@ -11,6 +11,7 @@ use wz_core::profile::Catalogue;
 use wz_core::report::{Line, Tone, lines};
 use wz_core::run::preview;
 
+use crate::checking::kernel_names;
 use crate::dump::{AtHome, Dump};
 use crate::media::Media;
 use crate::problem::{Exit, Failure, Told};
@@ -125,7 +126,37 @@ impl From<&CameraFacts> for CameraRecord {
     }
 }
 
+impl CameraRecord {
+    /// The SoC family.
+    pub fn soc(&self) -> &str {
+        &self.soc
+    }
+
+    /// The names under which its U-Boot looks for a kernel; those of its family, where the firmware is
+    /// not known.
+    pub fn sd_kernels(&self, catalogue: &Catalogue) -> Vec<String> {
+        let firmware = self.firmware.as_ref();
+        let firmware = firmware.and_then(|name| catalogue.firmware(&self.soc, name));
+        match firmware {
+            Some(firmware) => firmware.sd_kernels_of(self.layout.as_deref()).to_vec(),
+            None => kernel_names(catalogue, Some(&self.soc)),
+        }
+    }
+}
+
 impl Plan {
+    /// What the camera's console would show.
+    ///
+    /// # Errors
+    /// Those of `to`.
+    pub fn lines(&self, to: &mut Sink<'_>) -> io::Result<()> {
+        for Line { tone, text } in &self.lines {
+            let style = style(*tone);
+            writeln!(to, "{style}{text}{style:#}")?;
+        }
+        Ok(())
+    }
+
     fn is(&self, outcome: Outcome) -> bool {
         self.outcome == outcome.to_string()
     }
@@ -133,10 +164,7 @@ impl Plan {
 
 impl Report for Plan {
     fn render(&self, to: &mut Sink<'_>) -> io::Result<()> {
-        for Line { tone, text } in &self.lines {
-            let style = style(*tone);
-            writeln!(to, "{style}{text}{style:#}")?;
-        }
+        self.lines(to)?;
         let (style, summary) = match () {
             () if self.is(Outcome::DryRun) => (GOOD, "This is what the camera will do."),
             () if self.is(Outcome::NothingToDo) => (WARNING, "The card asks for nothing."),

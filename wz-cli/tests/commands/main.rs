@@ -6,6 +6,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod card_check;
 mod desk;
 mod documents;
 mod env;

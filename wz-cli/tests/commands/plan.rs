@@ -25,7 +25,7 @@ fn desk(card: &Content) -> Desk {
     let desk = Desk::new();
     package::write_folder(&desk.path("my card"), card).unwrap();
     CardImage::create(&desk.path("card.img"), Size::mib(128), card).unwrap();
-    desk.put("backup/0001/stock_t31x_all.bin", world::stock(1));
+    desk.put("backup/0001/stock_t31x_all.bin", world::stock());
     desk.put("backup/0001/ID.txt", "ID: 0001\nSoC: t31x\nModel: v3\n");
     desk
 }
@@ -108,7 +108,7 @@ fn a_dump_without_a_telling_name_needs_its_chip(
     #[case] expected: Result<&str, &str>,
 ) {
     let desk = desk(&world::card(BACKUP));
-    desk.put("other/dump.bin", world::stock(1));
+    desk.put("other/dump.bin", world::stock());
     let args = [&["plan", "my card", "--flash", "other/dump.bin"], more].concat();
     match expected {
         Ok("refused") => assert_eq!(desk.json("wz plan", &args)["outcome"], "refused"),
@@ -118,7 +118,7 @@ fn a_dump_without_a_telling_name_needs_its_chip(
 }
 
 #[rstest]
-#[case::half(world::stock(1)[..8 << 20].to_vec(), "WZ-0302")]
+#[case::half(world::stock()[..8 << 20].to_vec(), "WZ-0302")]
 #[case::empty(vec![], "WZ-0302")]
 fn a_dump_of_another_length_is_refused(#[case] dump: Vec<u8>, #[case] code: &str) {
     let desk = desk(&world::card(BACKUP));

@@ -11,8 +11,18 @@ use wz_core::profile::{Catalogue, Format};
 
 pub const SD_KERNEL: &str = "factory_t31_ZMC6tiIDQN";
 
-/// What a Wyze Cam v3 with the stock firmware holds. Builds differ in every partition.
-pub fn stock(build: u8) -> Vec<u8> {
+/// What a Wyze Cam v3 with the stock firmware holds.
+pub fn stock() -> Vec<u8> {
+    static FLASH: OnceLock<Vec<u8>> = OnceLock::new();
+    FLASH.get_or_init(|| build(1)).clone()
+}
+
+/// Another build of it, which differs in every partition.
+pub fn other_stock() -> Vec<u8> {
+    build(2)
+}
+
+fn build(build: u8) -> Vec<u8> {
     let catalogue = Catalogue::builtin();
     let firmware = catalogue.firmware("t31", "stock").unwrap();
     let mut flash = vec![0xff; 16 << 20];
@@ -88,7 +98,8 @@ fn boot(text: &str, build: u8, size: usize) -> Vec<u8> {
     bytes
 }
 
-fn kernel(seed: u64, size: usize) -> Vec<u8> {
+/// A kernel for a camera.
+pub fn kernel(seed: u64, size: usize) -> Vec<u8> {
     let header = Header {
         time: 0,
         load: 0x8001_0000,
