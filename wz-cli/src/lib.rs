@@ -11,6 +11,7 @@ pub mod files;
 pub mod initramfs;
 pub mod jffs2;
 pub mod media;
+pub mod newcard;
 pub mod package;
 pub mod payload;
 pub mod problem;

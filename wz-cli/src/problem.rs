@@ -184,13 +184,64 @@ problem_table! {
         "\"{file}\" is no name of an image, so the camera will not look at it"
         => "Name it like {example}; chip groups: {groups}.";
 
+    /// Something else is where a file is to be. Nothing was written.
+    Occupied = 1080 { path: String }
+        "There is another \"{path}\" on the card already"
+        => "Move it to a computer, or use --force to write over it.";
+
+    /// The configuration was written by somebody else, or has other lines than this version's. Nothing was
+    /// written.
+    ConfigurationNotOurs = 1081 { path: String }
+        "\"{path}\" on the card is not made from this version's template"
+        => "Move it to a computer, or use --force to write over it.";
+
+    /// It would be used instead of the images that are wished for.
+    OtherImage = 1082 { path: String }
+        "There is an image \"{path}\" on the card, which the camera would use, too"
+        => "Move it to a computer.";
+
+    /// The files do not fit.
+    NoRoomOnCard = 1083 { needed: Size, free: Size }
+        "The card needs {needed} more, and {free} are free"
+        => "Make room on the card, or use a larger one.";
+
+    /// No such partition can be restored.
+    PartitionUnknown = 1084 { name: String, firmware: String, known: String }
+        "\"{name}\" is no partition of {firmware} that can be restored so; there are: {known}"
+        => "Choose among them; for the boot partition see hidden_option_restore_boot in docs/config.md.";
+
+    /// No such chip group in the family.
+    GroupUnknown = 1085 { name: String, soc: String, known: String }
+        "\"{name}\" is no chip group of {soc}; there are: {known}"
+        => "The files of a backup have the group in their names: stock_<group>_all.bin.";
+
+    /// Images are found by their names, which have the chip group in them.
+    GroupNotTold = 1086 { path: String, known: String }
+        "The name of \"{path}\" does not tell which chip group it is for"
+        => "Say it with --group; the files of a backup have it in their names. There are: {known}.";
+
+    /// It is not known which partition an image is for.
+    ImageNotTold = 1087 { path: String, example: String }
+        "The name of \"{path}\" does not tell which of the partitions it is for"
+        => "Name it like {example}.";
+
+    /// A folder without images that are needed.
+    NoImages = 1088 { folder: String, example: String }
+        "There is no image in \"{folder}\" that is needed"
+        => "Name the folder of a backup, or one whose images are called like {example}.";
+
+    /// Images are written by Restore and by Switch.
+    ImageForNothing = 1089 {}
+        "There is an --image, but nothing that it is for"
+        => "Use --restore with the names of partitions, or --switch-to with the name of a firmware.";
+
     /// What the camera is to say is not in order.
-    VoicesText = 1070 { path: String, why: String }
+    VoicesText = 1100 { path: String, why: String }
         "\"{path}\" is no file of texts: {why}"
         => "Compare it with voices/en.toml.";
 
     /// The program that speaks did not.
-    VoicesSilent = 1071 { why: String }
+    VoicesSilent = 1101 { why: String }
         "{why}"
         => "Install espeak-ng, and try again.";
 }
@@ -230,7 +281,9 @@ impl CliProblem {
     /// How a command ends that meets it.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Usage { .. } | Self::NotAnAssignment { .. } => Exit::Usage,
+            Self::Usage { .. } | Self::NotAnAssignment { .. } | Self::ImageForNothing { .. } => {
+                Exit::Usage
+            }
             Self::Missing { .. }
             | Self::Forbidden { .. }
             | Self::Full { .. }
@@ -364,9 +417,18 @@ impl From<Problem> for Failure {
 
 impl From<Vec<Problem>> for Failure {
     fn from(problems: Vec<Problem>) -> Self {
+        let is_input_output = |problem: &Problem| {
+            matches!(
+                problem,
+                Problem::CardFailed { .. } | Problem::CardGone { .. }
+            )
+        };
         Self {
             failures: problems.iter().map(Told::from).collect(),
-            exit: Exit::Refused,
+            exit: match problems.iter().any(is_input_output) {
+                true => Exit::InputOutput,
+                false => Exit::Refused,
+            },
         }
     }
 }

@@ -116,7 +116,7 @@ fn damaged(mut content: Vec<u8>, at: usize) -> Vec<u8> {
         "wz_flash-helper/thingino.conf",
         "wifi_ssid=\"home\"\nwifi_password=\"short\"\n"
     ),
-    "WZ-0180"
+    "WZ-0811"
 )]
 #[case::script(with("wz_flash-helper/general.conf", format!("{SWITCH}enable_custom_scripts=\"yes\"\ncustom_scripts=\"a.sh\"\n")), "WZ-0861")]
 #[case::no_image(without(IMAGE), "WZ-0513")]

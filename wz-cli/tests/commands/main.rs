@@ -7,6 +7,7 @@
 )]
 
 mod card_check;
+mod card_new;
 mod desk;
 mod documents;
 mod env;

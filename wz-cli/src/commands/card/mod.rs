@@ -1,6 +1,7 @@
 //! `wz card`: cards for the camera.
 
 pub mod check;
+pub mod new;
 
 use clap::Subcommand;
 
@@ -12,11 +13,13 @@ use crate::screen::Screen;
 #[expect(missing_docs, reason = "the help of each is that of its arguments")]
 pub enum CardCommand {
     Check(check::CheckArgs),
+    New(new::NewArgs),
 }
 
 /// Does what the command says.
 pub fn run(command: &CardCommand, screen: Screen) -> Exit {
     match command {
         CardCommand::Check(args) => screen.show(check::run(args)),
+        CardCommand::New(args) => screen.show(new::run(args)),
     }
 }
