@@ -73,11 +73,27 @@ pub fn read(path: &Path, longest: Size) -> Result<Vec<u8>, CliProblem> {
     }
 }
 
+/// Whether a file may be written, as far as its own rights say.
+///
+/// # Errors
+/// It is read-only.
+pub fn check_writable(path: &Path) -> Result<(), CliProblem> {
+    let is_read_only = fs::metadata(path).is_ok_and(|meta| meta.permissions().readonly());
+    match is_read_only {
+        true => Err(CliProblem::Forbidden {
+            path: path.display().to_string(),
+            doing: Doing::Written,
+        }),
+        false => Ok(()),
+    }
+}
+
 /// Writes a file so that, whatever happens, it has its old content or all of the new one.
 ///
 /// # Errors
 /// The new content can't be stored beside it, or can't take its place.
 pub fn write_whole(path: &Path, content: &[u8]) -> Result<(), CliProblem> {
+    check_writable(path)?;
     let partial = partial(path);
     let written = store(&partial, path, content).and_then(|()| fs::rename(&partial, path));
     written.map_err(|error| {
@@ -92,9 +108,6 @@ fn store(partial: &Path, old: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = options.write(true).create_new(true).open(partial)?;
     file.write_all(content)?;
     if let Ok(meta) = fs::metadata(old) {
-        if meta.permissions().readonly() {
-            return Err(io::ErrorKind::PermissionDenied.into());
-        }
         file.set_permissions(meta.permissions())?;
     }
     file.sync_all()

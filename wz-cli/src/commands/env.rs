@@ -161,6 +161,7 @@ pub fn set(args: &SetArgs) -> Result<Changed, Failure> {
             place.copy_from_slice(&change.bytes);
         }
     }
+    files::check_writable(&args.file)?;
     let backup = with_suffix(&args.file, ".bak");
     files::write_whole(&backup, &old)?;
     files::write_whole(&args.file, &bytes)?;

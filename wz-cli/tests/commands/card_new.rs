@@ -1,7 +1,6 @@
 //! `wz card new`
 
 use std::fs;
-use std::path::Path;
 
 use rstest::rstest;
 use wz_cli::cardimage::CardImage;
@@ -367,23 +366,20 @@ fn a_card_without_room_is_left_alone() {
 fn a_card_that_cannot_be_written_is_told_and_left_alone() {
     use std::os::unix::fs::PermissionsExt;
     let desk = desk();
-    let card = desk.path(CARD);
-    fs::create_dir(&card).unwrap();
-    let set = |mode| fs::set_permissions(&card, fs::Permissions::from_mode(mode)).unwrap();
-    set(0o555);
-    if can_write(&card) {
-        // Who may do everything is not kept out by rights.
-        return;
-    }
-    let args = [&["card", "new", CARD, "--soc", "t31"], BACKUP].concat();
-    let refused = desk.refusal(&args);
-    set(0o755);
-    assert_eq!(refused, (3, "WZ-0206".to_owned()));
+    fs::create_dir(desk.path(CARD)).unwrap();
+    let read_only = fs::Permissions::from_mode(0o555);
+    fs::set_permissions(desk.path(CARD), read_only).unwrap();
+    let before = desk.all();
+    let ran = desk.wz_of_nobody(&[&["card", "new", CARD, "--soc", "t31"], BACKUP].concat());
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert!(ran.err.contains("error[WZ-0206]"), "{}", ran.err);
+    assert!(before == desk.all());
 }
 
-fn can_write(folder: &Path) -> bool {
-    let file = folder.join("test");
-    fs::write(&file, "")
-        .and_then(|()| fs::remove_file(&file))
-        .is_ok()
+#[test]
+fn a_file_where_our_folder_is_to_be_is_told_and_left_alone() {
+    let desk = desk();
+    desk.put(&format!("{CARD}/wz_flash-helper"), "mine");
+    let args = [&["card", "new", CARD, "--soc", "t31"], BACKUP].concat();
+    assert_eq!(desk.refusal(&args).0, 1);
 }

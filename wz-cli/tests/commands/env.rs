@@ -204,3 +204,17 @@ fn a_file_far_too_long_is_not_even_read() {
         ran.err
     );
 }
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_read_only_is_not_changed() {
+    use std::os::unix::fs::PermissionsExt;
+    let desk = Desk::new();
+    let path = desk.put("env.bin", partition(VARIABLES));
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o444)).unwrap();
+    let before = desk.all();
+    let ran = desk.wz(&["env", "set", "env.bin", "a=b"]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert!(ran.err.contains("error[WZ-1003]"), "{}", ran.err);
+    assert!(before == desk.all());
+}

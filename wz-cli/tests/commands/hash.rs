@@ -94,3 +94,19 @@ fn what_cannot_be_hashed_is_told(#[case] name: &str, #[case] exit: i32, #[case] 
         (exit, code.to_owned())
     );
 }
+
+#[cfg(unix)]
+#[rstest]
+#[case::file_without_rights("a.bin", 0o000)]
+#[case::folder_that_is_read_only(".", 0o555)]
+fn missing_rights_are_told_and_nothing_is_changed(#[case] without: &str, #[case] mode: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    let desk = Desk::new();
+    desk.put("images/a.bin", "abc");
+    let place = desk.path("images").join(without);
+    fs::set_permissions(place, fs::Permissions::from_mode(mode)).unwrap();
+    let ran = desk.wz_of_nobody(&["hash", "images/a.bin"]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert!(ran.err.contains("error[WZ-1003]"), "{}", ran.err);
+    assert_eq!(desk.all().len(), 1);
+}

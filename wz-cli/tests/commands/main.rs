@@ -13,6 +13,7 @@ mod documents;
 mod env;
 mod hash;
 mod help;
+mod image;
 mod plan;
 mod profile;
 mod shell;

@@ -73,6 +73,25 @@ fn a_backup_is_planned() {
 }
 
 #[test]
+fn a_restore_is_planned_with_the_blocks_that_differ() {
+    let mut card = world::card("restore_partitions=\"yes\"\n");
+    let conf = "restore_stock_kernel=\"yes\"\nrestore_stock_cfg=\"yes\"\n";
+    let place = "wz_flash-helper/restore/stock";
+    card.insert(format!("{place}.conf"), Entry::File(conf.into()));
+    for partition in ["kernel", "cfg"] {
+        let image = world::part(&world::other_stock(), partition);
+        let path = format!("{place}/stock_t31x_{partition}.bin");
+        for (path, content) in world::with_hash(&path, &image) {
+            card.insert(path, Entry::File(content));
+        }
+    }
+    let desk = desk(&card);
+    let ran = desk.wz(&["plan", "card.img", "--flash", "backup/0001"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    insta::assert_snapshot!("restore", ran.out);
+}
+
+#[test]
 fn every_reason_why_not_is_told_in_the_words_of_the_camera() {
     let mut card = switching();
     let image = "wz_flash-helper/restore/thingino/thingino_t31x_firmware.bin";
