@@ -247,25 +247,28 @@ fn fat(at: u64, sectors_per_fat_16: u16) -> (u64, Vec<u8>) {
 }
 
 #[rstest]
-#[case::nothing(vec![], "WZ-0202")]
-#[case::gpt(vec![mbr(0xee), (1, b"EFI PART".to_vec())], "WZ-0203")]
-#[case::exfat(vec![mbr(7), named(2048, b"EXFAT   ")], "WZ-0203")]
-#[case::exfat_without_table(vec![named(0, b"EXFAT   ")], "WZ-0203")]
-#[case::ntfs(vec![mbr(7), named(2048, b"NTFS    ")], "WZ-0203")]
-#[case::not_formatted(vec![mbr(0x0c)], "WZ-0203")]
-#[case::fat16(vec![mbr(6), fat(2048, 200)], "WZ-1060")]
-#[case::fat16_called_fat32(vec![mbr(0x0c), fat(2048, 200)], "WZ-1060")]
-#[case::fat32_called_linux(vec![mbr(0x83), fat(2048, 0)], "WZ-1061")]
-#[case::fat_without_table(vec![fat(0, 0)], "WZ-0202")]
-#[case::noise(vec![(0, vec![0xa5; 512])], "WZ-0202")]
+#[case::nothing(vec![], "WZ-0202", "no partition table")]
+#[case::gpt(vec![mbr(0xee), (1, b"EFI PART".to_vec())], "WZ-0203", "GPT")]
+#[case::exfat(vec![mbr(7), named(2048, b"EXFAT   ")], "WZ-0203", "exFAT")]
+#[case::exfat_without_table(vec![named(0, b"EXFAT   ")], "WZ-0203", "exFAT")]
+#[case::ntfs(vec![mbr(7), named(2048, b"NTFS    ")], "WZ-0203", "NTFS")]
+#[case::not_formatted(vec![mbr(0x0c)], "WZ-0203", "not formatted")]
+#[case::fat16(vec![mbr(6), fat(2048, 200)], "WZ-1060", "FAT16")]
+#[case::fat16_called_fat32(vec![mbr(0x0c), fat(2048, 200)], "WZ-1060", "FAT16")]
+#[case::fat32_called_linux(vec![mbr(0x83), fat(2048, 0)], "WZ-1061", "0x83")]
+#[case::fat_without_table(vec![fat(0, 0)], "WZ-0202", "no partition table")]
+#[case::noise(vec![(0, vec![0xa5; 512])], "WZ-0202", "no partition table")]
 fn a_card_that_no_camera_reads_is_refused(
     #[case] sectors: Vec<(u64, Vec<u8>)>,
     #[case] code: &str,
+    #[case] told: &str,
 ) {
     let desk = Desk::new();
     image(&desk, &sectors);
     let refused = desk.refusal(&["card", "check", "card.img"]);
     assert_eq!(refused, (1, code.to_owned()));
+    let ran = desk.wz(&["card", "check", "card.img"]);
+    assert!(ran.err.contains(told), "{}", ran.err);
 }
 
 #[test]

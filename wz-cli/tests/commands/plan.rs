@@ -157,3 +157,13 @@ fn what_is_not_there_is_told(#[case] args: &[&str], #[case] exit: i32, #[case] c
     let desk = desk(&world::card(BACKUP));
     assert_eq!(desk.refusal(args), (exit, code.to_owned()));
 }
+
+#[test]
+fn a_dump_far_too_long_is_not_even_read() {
+    let desk = desk(&world::card(BACKUP));
+    let file = std::fs::File::create(desk.path("stock_t31x_all.bin")).unwrap();
+    file.set_len(4 << 30).unwrap();
+    let ran = desk.wz(&["plan", "my card", "--flash", "stock_t31x_all.bin"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("error[WZ-1007]"), "{}", ran.err);
+}

@@ -1,21 +1,14 @@
 //! The owner's tool says beforehand what the camera does.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
-
-mod support;
 
 use std::path::Path;
 
 use serde_json::Value;
-use support::writing::{restore_card, switch_conf};
-use support::{card, result, run, stock};
 use tempfile::TempDir;
 use wz_cli::commands::plan::{Plan, PlanArgs};
 use wz_testbed::{Camera, Card, Firmware, Image, Scope};
+
+use crate::support::writing::{restore_card, switch_conf};
+use crate::support::{card, result, run, stock};
 
 const DRY_RUN: &str = "dry_run=\"yes\"\n";
 
