@@ -200,6 +200,26 @@ impl CardImage {
         })
     }
 
+    /// The first `most` bytes of a file, or all that it has.
+    ///
+    /// # Errors
+    /// It isn't there, or can't be read.
+    pub fn read_start(&self, on_card: &str, most: usize) -> Result<Vec<u8>, CardImageError> {
+        self.look(on_card, "read", |volume| {
+            let mut reader = volume.open_file_path(on_card)?;
+            let mut bytes = vec![0; most.min(reader.size())];
+            let mut filled = 0;
+            while filled < bytes.len() {
+                match reader.read(&mut bytes[filled..])? {
+                    0 => break,
+                    length => filled += length,
+                }
+            }
+            bytes.truncate(filled);
+            Ok(bytes)
+        })
+    }
+
     /// Writes a file, in place of one that may be there, and the folders on the way to it.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use wz_core::card::{
 use wz_core::units::{Offset, Region, Size};
 
 use crate::cardimage::{CardImage, CardImageError, is_missing};
+use crate::dump;
 use crate::files::Doing;
 use crate::problem::CliProblem;
 
@@ -42,19 +43,27 @@ impl ImageCard {
         self.image.path().to_owned()
     }
 
+    /// All of a file. What is longer than any dump is not read into memory.
     fn content(&mut self, file: &CardPath) -> Result<Arc<[u8]>, CardError> {
         if let Some((path, content)) = &self.last
             && path == file
         {
             return Ok(content.clone());
         }
-        let content: Arc<[u8]> = self
-            .image
-            .read(file.as_str())
-            .map_err(error(CardOperation::Read, file))?
-            .into();
+        let most = dump::LONGEST.as_usize() + 1;
+        let content = self.start(file, most)?;
+        if content.len() == most {
+            let source = io::Error::from(io::ErrorKind::FileTooLarge);
+            return Err(CardError::new(CardOperation::Read, file, source));
+        }
+        let content: Arc<[u8]> = content.into();
         self.last = Some((file.clone(), content.clone()));
         Ok(content)
+    }
+
+    fn start(&self, file: &CardPath, most: usize) -> Result<Vec<u8>, CardError> {
+        let read = self.image.read_start(file.as_str(), most);
+        read.map_err(error(CardOperation::Read, file))
     }
 }
 
@@ -119,9 +128,8 @@ impl Card for ImageCard {
                 Err(CardError::new(CardOperation::Read, file, source))
             }
             Some(EntryKind::File(_)) => {
-                let content = self.content(file)?;
-                let most = limit.as_usize().saturating_add(1).min(content.len());
-                Ok(Some(content[..most].to_vec()))
+                let most = limit.as_usize().saturating_add(1);
+                Ok(Some(self.start(file, most)?))
             }
         }
     }
