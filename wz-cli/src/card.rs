@@ -45,9 +45,15 @@ pub fn boot_limits(soc: &Soc) -> BootLimits {
 
 /// A new card: the SD kernel under `kernel_name`, and our folder with nothing switched on.
 pub fn content(catalogue: &Catalogue, soc: &Soc, kernel_name: &str, sd_kernel: Vec<u8>) -> Content {
+    let mut content = folder(catalogue, soc);
+    content.insert(kernel_name.to_owned(), Entry::File(sd_kernel));
+    content
+}
+
+/// Our folder, with nothing switched on.
+pub fn folder(catalogue: &Catalogue, soc: &Soc) -> Content {
     let ours = |path: &str| format!("{FOLDER}/{path}");
     let mut content = Content::from([
-        (kernel_name.to_owned(), Entry::File(sd_kernel)),
         (ours("general.conf"), Entry::File(GENERAL.into())),
         (ours("backup"), Entry::Folder),
     ]);

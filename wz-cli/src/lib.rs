@@ -1,12 +1,21 @@
-//! What `wz` does, as a library: making cards for cameras, and the formats
-//! and recordings that this takes.
+//! What `wz` does, as a library: its commands, making cards for cameras, and the formats and
+//! recordings that this takes.
 
 pub mod card;
 pub mod cardimage;
+pub mod checking;
+pub mod commands;
 pub mod donor;
-pub mod image;
+pub mod dump;
+pub mod files;
 pub mod initramfs;
+pub mod jffs2;
+pub mod media;
+pub mod newcard;
 pub mod package;
 pub mod payload;
+pub mod problem;
 mod resample;
+pub mod screen;
+mod table;
 pub mod voices;

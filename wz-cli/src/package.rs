@@ -10,6 +10,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use crate::cardimage::{Content, Entry};
+use crate::files::Doing;
 
 /// Why a card's content can't be put into a folder or a zip file.
 #[derive(Debug, Error)]
@@ -19,8 +20,8 @@ pub enum PackageError {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// `read`, `written`, ...
-        doing: &'static str,
+        /// What was to be done with it.
+        doing: Doing,
         /// What the system says.
         source: io::Error,
     },
@@ -54,7 +55,7 @@ pub fn write_folder(folder: &Path, content: &Content) -> Result<(), PackageError
         }
         .map_err(|source| PackageError::Io {
             path,
-            doing: "written",
+            doing: Doing::Written,
             source,
         })?;
     }
@@ -99,7 +100,7 @@ fn with_parents(content: &Content) -> BTreeSet<&str> {
 fn refuse_foreign(folder: &Path, inside: &str, known: &BTreeSet<&str>) -> Result<(), PackageError> {
     let unreadable = |source| PackageError::Io {
         path: folder.to_owned(),
-        doing: "read",
+        doing: Doing::Read,
         source,
     };
     let entries = match fs::read_dir(folder) {

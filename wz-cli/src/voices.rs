@@ -1,4 +1,4 @@
-//! `wz voices`: texts become what the camera says, spoken by the program espeak-ng.
+//! Texts become what the camera says, spoken by the program espeak-ng.
 //!
 //! ```text
 //! voices/en.toml --espeak-ng--> 22050 Hz --resample, level, trim--> 8000 Hz --mu-law--> <prompt>.ulaw
@@ -12,11 +12,11 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use clap::Args;
 use serde::Deserialize;
 use thiserror::Error;
 use wz_core::report::speech::{self, Prompt, SAMPLE_RATE};
 
+use crate::files::Doing;
 use crate::resample::resample;
 
 const SYNTHESISER: &str = "espeak-ng";
@@ -28,17 +28,6 @@ const INAUDIBLE: f64 = PEAK / 100.0;
 /// nothing.
 const MARGIN: usize = SAMPLE_RATE as usize / 10;
 
-/// Make the recordings that a camera plays.
-#[derive(Args, Clone, Debug)]
-pub struct VoicesArgs {
-    /// What to say: a file such as voices/en.toml.
-    #[arg(long, value_name = "FILE")]
-    pub text: PathBuf,
-    /// The folder to write the recordings to.
-    #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
-}
-
 /// Why no recordings were made.
 #[derive(Debug, Error)]
 pub enum VoicesError {
@@ -47,8 +36,8 @@ pub enum VoicesError {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// `read`, `written`, ...
-        doing: &'static str,
+        /// What was to be done with it.
+        doing: Doing,
         /// What the system says.
         source: io::Error,
     },
@@ -85,24 +74,24 @@ struct Voice {
     speed: u16,
 }
 
-/// Makes a recording of every prompt.
+/// Makes a recording in `out` of every prompt, with what the file `text` says, and returns how many.
 ///
 /// # Errors
 /// See [`VoicesError`].
-pub fn make(args: &VoicesArgs) -> Result<(), VoicesError> {
-    let text = fs::read_to_string(&args.text).map_err(failed("read", &args.text))?;
-    let script = script(&text).map_err(|why| VoicesError::Text {
-        path: args.text.clone(),
+pub fn make(text: &Path, out: &Path) -> Result<usize, VoicesError> {
+    let content = fs::read_to_string(text).map_err(failed(Doing::Read, text))?;
+    let script = script(&content).map_err(|why| VoicesError::Text {
+        path: text.to_owned(),
         why,
     })?;
-    fs::create_dir_all(&args.out).map_err(failed("made", &args.out))?;
+    fs::create_dir_all(out).map_err(failed(Doing::Made, out))?;
     for prompt in Prompt::ALL {
         let text = script.prompts.get(prompt.name());
         let spoken = speak(&script.voice, text.map_or("", String::as_str))?;
-        let path = args.out.join(prompt.file());
-        fs::write(&path, recording(&spoken)).map_err(failed("written", &path))?;
+        let path = out.join(prompt.file());
+        fs::write(&path, recording(&spoken)).map_err(failed(Doing::Written, &path))?;
     }
-    Ok(())
+    Ok(Prompt::ALL.len())
 }
 
 /// Reads the recordings that [`make`] made, by the names of their files.
@@ -112,7 +101,7 @@ pub fn make(args: &VoicesArgs) -> Result<(), VoicesError> {
 pub fn read(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, VoicesError> {
     let read = |prompt: Prompt| {
         let path = folder.join(prompt.file());
-        let bytes = fs::read(&path).map_err(failed("read", &path))?;
+        let bytes = fs::read(&path).map_err(failed(Doing::Read, &path))?;
         Ok((prompt.file(), bytes))
     };
     Prompt::ALL.into_iter().map(read).collect()
@@ -218,7 +207,7 @@ fn recording(sound: &Sound) -> Vec<u8> {
     recording
 }
 
-fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> VoicesError {
+fn failed(doing: Doing, path: &Path) -> impl FnOnce(io::Error) -> VoicesError {
     let path = path.to_owned();
     move |source| VoicesError::Io {
         path,

@@ -19,7 +19,10 @@ use hadris_fat::{Error as FatError, FatDir, FatVolume, FatVolumeWriteExt};
 use thiserror::Error;
 use wz_core::units::{Offset, Region, Size};
 
+use crate::files::Doing;
 use table::{PARTITION_AT, SECTOR, Window};
+
+pub use table::first_entry as first_partition_of;
 
 /// The smallest card that can be made.
 pub const MIN_SIZE: Size = Size::mib(128);
@@ -88,8 +91,8 @@ pub enum CardImageError {
     Image {
         /// The image file.
         path: PathBuf,
-        /// `opened`, `created`, ...
-        doing: &'static str,
+        /// What was to be done with it.
+        doing: Doing,
         /// What the system says.
         source: io::Error,
     },
@@ -127,7 +130,7 @@ impl CardImage {
             partition,
         };
         card.lay_out(size)
-            .map_err(|source| card.unusable("created", source))?;
+            .map_err(|source| card.unusable(Doing::Made, source))?;
         card.format()?;
         card.on_volume(|volume| {
             for (on_card, entry) in content {
@@ -153,7 +156,7 @@ impl CardImage {
         };
         let unreadable = |source| CardImageError::Image {
             path: path.to_owned(),
-            doing: "opened",
+            doing: Doing::Opened,
             source,
         };
         let mut file = File::open(path).map_err(unreadable)?;
@@ -174,6 +177,14 @@ impl CardImage {
         })
     }
 
+    /// The image of a card whose file system is known to be in `partition`.
+    pub fn at(path: &Path, partition: Region) -> Self {
+        Self {
+            path: path.to_owned(),
+            partition,
+        }
+    }
+
     /// The image file.
     pub fn path(&self) -> &Path {
         &self.path
@@ -184,8 +195,28 @@ impl CardImage {
     /// # Errors
     /// It isn't there, or can't be read.
     pub fn read(&self, on_card: &str) -> Result<Vec<u8>, CardImageError> {
-        self.work(on_card, "read", |volume| {
+        self.look(on_card, "read", |volume| {
             volume.open_file_path(on_card)?.read_to_vec()
+        })
+    }
+
+    /// The first `most` bytes of a file, or all that it has.
+    ///
+    /// # Errors
+    /// It isn't there, or can't be read.
+    pub fn read_start(&self, on_card: &str, most: usize) -> Result<Vec<u8>, CardImageError> {
+        self.look(on_card, "read", |volume| {
+            let mut reader = volume.open_file_path(on_card)?;
+            let mut bytes = vec![0; most.min(reader.size())];
+            let mut filled = 0;
+            while filled < bytes.len() {
+                match reader.read(&mut bytes[filled..])? {
+                    0 => break,
+                    length => filled += length,
+                }
+            }
+            bytes.truncate(filled);
+            Ok(bytes)
         })
     }
 
@@ -241,7 +272,7 @@ impl CardImage {
     /// # Errors
     /// It isn't there, or is a file.
     pub fn list(&self, on_card: &str) -> Result<Vec<Listed>, CardImageError> {
-        self.work(on_card, "listed", |volume| {
+        self.look(on_card, "listed", |volume| {
             listed(&open_folder(volume, on_card)?)
         })
     }
@@ -251,7 +282,7 @@ impl CardImage {
     /// # Errors
     /// The card can't be read.
     pub fn exists(&self, on_card: &str) -> Result<bool, CardImageError> {
-        self.work(on_card, "read", |volume| match volume.open_path(on_card) {
+        self.look(on_card, "read", |volume| match volume.open_path(on_card) {
             Ok(_) => Ok(true),
             Err(FatError::EntryNotFound) => Ok(false),
             Err(other) => Err(other),
@@ -272,10 +303,10 @@ impl CardImage {
             .volume_label(VOLUME_LABEL);
         let unformatted = |source| failed("/", "formatted", source);
         let layout = FatVolumeFormatter::calculate_params(&options).map_err(unformatted)?;
-        FatVolumeFormatter::format(self.window()?, options).map_err(unformatted)?;
+        FatVolumeFormatter::format(self.window(&for_changes())?, options).map_err(unformatted)?;
         let root = layout.data_start_sector as u64 * layout.sector_size as u64;
         self.fix_label_time(root)
-            .map_err(|source| self.unusable("written", source))
+            .map_err(|source| self.unusable(Doing::Written, source))
     }
 
     /// The formatter takes the time of the label, the first entry of the root folder, from the clock.
@@ -291,13 +322,13 @@ impl CardImage {
         file.write_all(&[time, date].map(u16::to_le_bytes).concat())
     }
 
-    fn window(&self) -> Result<Window, CardImageError> {
-        let file = OpenOptions::new().read(true).write(true).open(&self.path);
-        let file = file.map_err(|source| self.unusable("opened", source))?;
+    fn window(&self, options: &OpenOptions) -> Result<Window, CardImageError> {
+        let file = options.open(&self.path);
+        let file = file.map_err(|source| self.unusable(Doing::Opened, source))?;
         Ok(Window::new(file, self.partition))
     }
 
-    fn unusable(&self, doing: &'static str, source: io::Error) -> CardImageError {
+    fn unusable(&self, doing: Doing, source: io::Error) -> CardImageError {
         CardImageError::Image {
             path: self.path.clone(),
             doing,
@@ -315,24 +346,56 @@ impl CardImage {
         self.on_volume(|volume| work(volume).map_err(|source| failed(on_card, doing, source)))
     }
 
+    /// Runs `look`, which changes nothing and whose failure is about one path.
+    fn look<T>(
+        &self,
+        on_card: &str,
+        doing: &'static str,
+        look: impl FnOnce(&Volume) -> Result<T, FatError>,
+    ) -> Result<T, CardImageError> {
+        let volume = self.volume(OpenOptions::new().read(true))?;
+        look(&volume).map_err(|source| failed(on_card, doing, source))
+    }
+
     /// Runs `work` on the file system, and brings everything into the image file.
     fn on_volume<T>(
         &self,
         work: impl FnOnce(&Volume) -> Result<T, CardImageError>,
     ) -> Result<T, CardImageError> {
-        let volume = FatVolume::builder(self.window()?)
-            .time_provider(&FIXED_TIME)
-            .open();
-        let volume = volume.map_err(|_| CardImageError::NotACard {
-            path: self.path.clone(),
-            what: "its first partition holds no FAT file system",
-        })?;
+        let volume = self.volume(&for_changes())?;
         let outcome = work(&volume)?;
         volume
             .sync()
             .map_err(|source| failed("/", "written", source))?;
         Ok(outcome)
     }
+
+    fn volume(&self, options: &OpenOptions) -> Result<Volume, CardImageError> {
+        let volume = FatVolume::builder(self.window(options)?)
+            .time_provider(&FIXED_TIME)
+            .open();
+        volume.map_err(|_| CardImageError::NotACard {
+            path: self.path.clone(),
+            what: "its first partition holds no FAT file system",
+        })
+    }
+}
+
+fn for_changes() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    options
+}
+
+/// Whether it is about something on the card that is not there.
+pub fn is_missing(error: &CardImageError) -> bool {
+    matches!(
+        error,
+        CardImageError::OnCard {
+            source: FatError::EntryNotFound,
+            ..
+        }
+    )
 }
 
 /// Whether a card of this size can be made.

@@ -41,14 +41,20 @@ pub fn mbr(partition: Region, disk_id: u32) -> Mbr {
 
 /// The first partition, if there is a table and its first entry is a FAT32 partition.
 pub fn first_partition(mbr: &Mbr) -> Option<Region> {
-    let entry: &[u8; ENTRY] = mbr[ENTRY_AT..].first_chunk()?;
+    let (kind, region) = first_entry(mbr);
+    let is_fat32 = matches!(kind, TYPE_FAT32 | TYPE_FAT32_LBA);
+    (is_fat32 && mbr[SIGNATURE_AT..] == SIGNATURE).then_some(region)
+}
+
+/// Type and place of the first partition, whatever they are.
+pub fn first_entry(mbr: &Mbr) -> (u8, Region) {
+    let entry = &mbr[ENTRY_AT..][..ENTRY];
     let bytes = |at: usize| {
-        let sectors = u32::from_le_bytes(*entry[at..].first_chunk()?);
-        Some(u64::from(sectors) * SECTOR)
+        let sectors = u32::from_le_bytes([entry[at], entry[at + 1], entry[at + 2], entry[at + 3]]);
+        u64::from(sectors) * SECTOR
     };
-    let fat32 = matches!(entry[4], TYPE_FAT32 | TYPE_FAT32_LBA);
-    let region = Region::new(Offset::bytes(bytes(8)?), Size::bytes(bytes(12)?));
-    (fat32 && mbr[SIGNATURE_AT..] == SIGNATURE).then_some(region)
+    let region = Region::new(Offset::bytes(bytes(8)), Size::bytes(bytes(12)));
+    (entry[4], region)
 }
 
 /// A number of bytes in sectors.

@@ -8,14 +8,16 @@
 
 mod problem;
 mod spot;
+mod table;
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::units::{Region, Size};
 
-pub use problem::{Code, Problem, Row, SUBJECTS, Subject, TABLE as PROBLEMS};
+pub use problem::{Problem, SUBJECTS, Subject, TABLE as PROBLEMS};
 pub use spot::Spot;
+pub use table::{Code, Row};
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]

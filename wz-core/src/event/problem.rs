@@ -3,21 +3,10 @@
 //! Console, logs, `result.json` and `docs/codes.md` all take their words from here. A code never
 //! changes its meaning; a new problem gets a new number. The first two digits are the [`Subject`].
 
-use std::fmt;
-
 use crate::units::{Offset, Region, Size};
 
-use super::Spot;
-
-/// A stable number, printed as `WZ-0231`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Code(u16);
-
-impl fmt::Display for Code {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "WZ-{:04}", self.0)
-    }
-}
+use super::{Code, Spot};
+use crate::problem_table;
 
 /// What a problem is about, one of [`SUBJECTS`]: where to look first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,68 +43,15 @@ impl Subject {
 impl Code {
     /// What it is about: the first two digits.
     pub const fn subject(self) -> Subject {
-        Subject((self.0 / 100) as u8)
+        Subject((self.number() / 100) as u8)
     }
 }
 
-/// A row of the table as the documentation shows it, with `{field}` where a value stands.
-#[derive(Clone, Copy, Debug)]
-pub struct Row {
-    /// The stable number.
-    pub code: Code,
-    /// What is wrong, with placeholders.
-    pub what: &'static str,
-    /// What to do next, with placeholders.
-    pub next_step: &'static str,
-    /// When it happens.
-    pub explanation: &'static str,
-}
-
-macro_rules! problems {
-    ($(
-        $(#[doc = $doc:literal])+
-        $name:ident = $number:literal { $($field:ident : $type:ty),* $(,)? }
-            $what:literal
-            => $next_step:literal;
-    )*) => {
-        /// Something that is wrong, with the values that show it.
-        #[allow(missing_docs)]
-        #[derive(Clone, Debug, PartialEq, Eq)]
-        pub enum Problem {
-            $( $(#[doc = $doc])+ $name { $($field: $type),* }, )*
-        }
-
-        impl Problem {
-            /// The stable number.
-            pub fn code(&self) -> Code {
-                match self { $( Self::$name { .. } => Code($number), )* }
-            }
-
-            /// One sentence: what is wrong, with which value, where.
-            #[allow(unused_variables)]
-            pub fn what(&self) -> String {
-                match self { $( Self::$name { $($field),* } => format!($what), )* }
-            }
-
-            /// One sentence: what to do next.
-            #[allow(unused_variables)]
-            pub fn next_step(&self) -> String {
-                match self { $( Self::$name { $($field),* } => format!($next_step), )* }
-            }
-        }
-
-        /// All rows in the order of the source, for the documentation.
-        pub const TABLE: &[Row] = &[ $( Row {
-            code: Code($number),
-            what: $what,
-            next_step: $next_step,
-            explanation: concat!($($doc),+),
-        }, )* ];
-    };
-}
-
 // `what` and `next_step` are complete sentences; what the owner typed or named stands in "quotes".
-problems! {
+problem_table! {
+    /// Something that is wrong, with the values that show it.
+    pub enum Problem;
+
     /// The card has no configuration.
     ConfigMissing = 101 { file: String }
         "There is no \"{file}\" on the card"
@@ -1168,14 +1104,6 @@ problems! {
         "A script cannot begin the run that it is part of"
         => "Use wz backup, wz restore, wz switch or wz partition in it instead.";
 }
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.code(), self.what())
-    }
-}
-
-impl std::error::Error for Problem {}
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,5 @@
 //! `wz image` as its user sees it.
 
-#![allow(clippy::unwrap_used)] // also in the helpers of the tests
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -226,4 +224,20 @@ fn a_card_size_that_is_none_is_refused_before_anything_is_written(
     let said = String::from_utf8(said).unwrap();
     assert!(said.contains(expected), "{said}");
     assert!(!bench.path("dist").exists());
+}
+
+#[test]
+fn what_was_made_is_told_to_programs() {
+    let bench = Bench::new();
+    bench.wz_image("t31", &["--card-size", "128M"]).success();
+    let said = bench
+        .wz_image("t31", &["--card-size", "128M", "--format", "json"])
+        .success();
+    let json: serde_json::Value = serde_json::from_slice(&said.get_output().stdout).unwrap();
+    crate::documents::check("wz image", &json);
+    let line = json["command_line"].as_str().unwrap();
+    assert!(
+        line.starts_with("console=ttyS1,115200n8 mem=94M rd_start="),
+        "{line}"
+    );
 }
