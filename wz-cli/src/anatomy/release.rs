@@ -97,13 +97,16 @@ mod tests {
     use proptest::prelude::*;
     use rstest::rstest;
 
-    /// Made by `mksquashfs -comp xz -b 256K` and `-comp gzip`: `usr/lib/os-release` and a link to it.
+    /// `usr/lib/os-release` and a link to it, made by `mksquashfs -comp xz -b 256K`, `-comp gzip`, and not
+    /// packed at all (`-noI -noD -noF -noX -noId`).
     const XZ: &[u8] = include_bytes!("fixtures/os-release.xz.squashfs");
     const GZIP: &[u8] = include_bytes!("fixtures/os-release.gzip.squashfs");
+    const PLAIN: &[u8] = include_bytes!("fixtures/os-release.plain.squashfs");
 
     #[rstest]
     #[case(XZ)]
     #[case(GZIP)]
+    #[case(PLAIN)]
     fn a_root_file_system_tells_what_it_is(#[case] squashfs: &[u8]) {
         let release = os_release(squashfs).unwrap();
         let expected = [
@@ -117,16 +120,16 @@ mod tests {
     proptest! {
         #[test]
         fn damage_is_told_apart_from_an_answer(
-            of in prop::sample::select(vec![XZ, GZIP]),
+            of in prop::sample::select(vec![XZ, GZIP, PLAIN, PLAIN, PLAIN]),
             changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
-            length in any::<prop::sample::Index>(),
+            cut in prop::option::weighted(0.1, any::<prop::sample::Index>()),
         ) {
             let mut bytes = of.to_vec();
             for (at, byte) in changes {
                 let at = at.index(bytes.len());
                 bytes[at] = byte;
             }
-            bytes.truncate(length.index(bytes.len()) + 1);
+            bytes.truncate(cut.map_or(bytes.len(), |cut| cut.index(bytes.len())));
             let _ = os_release(&bytes);
         }
     }
