@@ -139,3 +139,18 @@ fn a_folder_without_images_is_refused() {
         (1, "WZ-1110".to_owned())
     );
 }
+
+/// Its images have the same names; whatever its `ID.txt` says, nothing in that contradicts them.
+#[test]
+fn a_backup_of_the_original_program_is_checked_as_well() {
+    let desk = backup();
+    desk.put(
+        &format!("{FOLDER}/ID.txt"),
+        "Backup ID: 0001\nMade by wz_flash-helper\n",
+    );
+    for name in ["stock_t31x_cfg.tar.gz", "stock_t31x_cfg.tar.gz.sha256sum"] {
+        fs::remove_file(desk.path(&format!("{FOLDER}/{name}"))).unwrap();
+    }
+    assert_eq!(codes(&desk, FOLDER), (vec![], vec![]));
+    assert_eq!(desk.wz(&["verify", FOLDER]).code, 0);
+}
