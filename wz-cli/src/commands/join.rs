@@ -57,7 +57,7 @@ pub fn run(args: &JoinArgs) -> Result<Joined, Failure> {
     let catalogue = Catalogue::builtin();
     let left = args.naming.left_of(&catalogue)?;
     let listed = images::list(&args.dir)?;
-    let naming = naming_of(&left, &listed).ok_or_else(|| CliProblem::NoImages {
+    let naming = naming_of(&left, &listed).ok_or_else(|| CliProblem::NoImageHere {
         folder: args.dir.display().to_string(),
     })?;
     let whole = naming.image(WHOLE);

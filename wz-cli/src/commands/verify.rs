@@ -81,7 +81,7 @@ pub fn run(args: &VerifyArgs) -> Result<Verified, Failure> {
     let listed = images::list(&args.dir)?;
     let has_parts = naming_of(&left, &listed);
     let naming = has_parts.or_else(|| whole_alone(&left, &listed));
-    let naming = naming.ok_or_else(|| CliProblem::NoImages {
+    let naming = naming.ok_or_else(|| CliProblem::NoImageHere {
         folder: args.dir.display().to_string(),
     })?;
     let mut verified = Verified {

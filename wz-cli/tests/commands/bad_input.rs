@@ -70,20 +70,36 @@ fn a_file_is_no_folder_of_images() {
     }
 }
 
-/// Root may read and write everything, so a test that runs as root proves nothing here.
 #[cfg(unix)]
 #[test]
-fn without_the_rights_nothing_is_done() {
+fn without_the_right_to_read_nothing_is_done() {
     use std::os::unix::fs::PermissionsExt;
-    let desk = Desk::new();
-    let path = desk.put("x", chip::stock());
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
-    if File::open(&path).is_ok() {
-        return;
-    }
     for command in COMMANDS {
-        let ran = desk.wz(command);
-        assert_eq!(ran.code, 3);
+        let desk = Desk::new();
+        let path = desk.put("x", chip::stock());
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
+        let ran = desk.wz_of_nobody(command);
+        assert_eq!(ran.code, 3, "{command:?}");
         assert!(ran.err.contains("error[WZ-1003]"), "{}", ran.err);
     }
+}
+
+#[cfg(unix)]
+#[rstest]
+#[case::split(&["split", "x", "new/parts", "--chip", "t31x"])]
+#[case::extract(&["inspect", "x", "--extract", "new/parts"])]
+#[case::join(&["join", "parts", "new/x.bin"])]
+#[case::report(&["report", "card", "-o", "new/x.zip"])]
+fn into_a_folder_that_is_read_only_nothing_is_written(#[case] command: &[&str]) {
+    use std::os::unix::fs::PermissionsExt;
+    let desk = Desk::new();
+    desk.put("x", chip::stock());
+    desk.put("card/wz_flash-helper/general.conf", "");
+    assert_eq!(desk.wz(&["split", "x", "parts", "--chip", "t31x"]).code, 0);
+    fs::create_dir(desk.path("new")).unwrap();
+    fs::set_permissions(desk.path("new"), fs::Permissions::from_mode(0o555)).unwrap();
+    let ran = desk.wz_of_nobody(command);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert!(ran.err.contains("error[WZ-1003]"), "{}", ran.err);
+    assert_eq!(fs::read_dir(desk.path("new")).unwrap().count(), 0);
 }

@@ -79,7 +79,7 @@ fn what_can_not_be_compared_is_refused() {
     desk.put("folder/notes", "");
     desk.put("long/stock_t31x_para.bin", vec![0; 0x1_0001]);
     let code = |second: &str| desk.refusal(&["diff", "a", second]);
-    assert_eq!(code("short"), (1, "WZ-1103".to_owned()));
-    assert_eq!(code("folder"), (1, "WZ-1110".to_owned()));
-    assert_eq!(code("long"), (1, "WZ-1112".to_owned()));
+    assert_eq!(code("short"), (1, "WZ-1203".to_owned()));
+    assert_eq!(code("folder"), (1, "WZ-1210".to_owned()));
+    assert_eq!(code("long"), (1, "WZ-1212".to_owned()));
 }

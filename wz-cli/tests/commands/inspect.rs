@@ -149,5 +149,5 @@ fn partitions_and_unpacked_kernels_are_extracted_into_a_new_folder() {
     let count = json["extracted"]["files"].as_array().unwrap().len();
     assert_eq!(desk.all().len(), count + 1);
     let refused = desk.refusal(&["inspect", "dump", "--extract", "new/parts"]);
-    assert_eq!(refused, (1, "WZ-1100".to_owned()));
+    assert_eq!(refused, (1, "WZ-1200".to_owned()));
 }

@@ -123,7 +123,7 @@ fn what_is_no_card_is_refused_and_no_file_replaced() {
     desk.put("mine.zip", "mine");
     assert_eq!(
         desk.refusal(&["report", "folder"]),
-        (1, "WZ-1150".to_owned())
+        (1, "WZ-1250".to_owned())
     );
     assert_eq!(
         desk.refusal(&["report", "no.img"]),
@@ -131,6 +131,6 @@ fn what_is_no_card_is_refused_and_no_file_replaced() {
     );
     assert_eq!(
         desk.refusal(&["report", "folder", "-o", "mine.zip"]),
-        (1, "WZ-1100".to_owned())
+        (1, "WZ-1200".to_owned())
     );
 }

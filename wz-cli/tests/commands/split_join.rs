@@ -64,14 +64,14 @@ fn the_layout_is_found_in_the_dump_and_in_the_names() {
 }
 
 #[rstest]
-#[case::chip_untold(chip::stock(), &["split", "dump"], "WZ-1106")]
-#[case::no_such_chip(chip::stock(), &["split", "dump", "--chip", "t99"], "WZ-1101")]
+#[case::chip_untold(chip::stock(), &["split", "dump"], "WZ-1206")]
+#[case::no_such_chip(chip::stock(), &["split", "dump", "--chip", "t99"], "WZ-1201")]
 #[case::no_such_firmware(chip::stock(), &["split", "dump", "--firmware", "x"], "WZ-1021")]
-#[case::no_such_layout(chip::stock(), &["split", "dump", "--layout", "x"], "WZ-1102")]
-#[case::nothing_known(chip::noise(9, chip::SIZE), &["split", "dump"], "WZ-1104")]
-#[case::layout_untold(chip::noise(9, chip::SIZE), &["split", "dump", "--chip", "t31x", "--firmware", "thingino"], "WZ-1105")]
-#[case::cut_off(chip::stock()[..0xf0_0000].to_vec(), &["split", "dump", "--chip", "t31x"], "WZ-1103")]
-#[case::empty(Vec::new(), &["split", "dump"], "WZ-1104")]
+#[case::no_such_layout(chip::stock(), &["split", "dump", "--layout", "x"], "WZ-1202")]
+#[case::nothing_known(chip::noise(9, chip::SIZE), &["split", "dump"], "WZ-1204")]
+#[case::layout_untold(chip::noise(9, chip::SIZE), &["split", "dump", "--chip", "t31x", "--firmware", "thingino"], "WZ-1205")]
+#[case::cut_off(chip::stock()[..0xf0_0000].to_vec(), &["split", "dump", "--chip", "t31x"], "WZ-1203")]
+#[case::empty(Vec::new(), &["split", "dump"], "WZ-1204")]
 fn what_can_not_be_divided_surely_is_refused(
     #[case] dump: Vec<u8>,
     #[case] args: &[&str],
@@ -114,7 +114,7 @@ fn all_that_keeps_images_from_being_joined_is_told_at_once() {
     assert_eq!(
         codes,
         [
-            "WZ-1111", "WZ-0506", "WZ-1112", "WZ-0506", "WZ-0503", "WZ-0504"
+            "WZ-1211", "WZ-0506", "WZ-1212", "WZ-0506", "WZ-0503", "WZ-0504"
         ]
     );
 }
@@ -125,15 +125,15 @@ fn what_is_there_is_not_replaced() {
     desk.put("mine.bin", "mine");
     assert_eq!(
         desk.refusal(&["join", "parts", "mine.bin"]),
-        (1, "WZ-1100".to_owned())
+        (1, "WZ-1200".to_owned())
     );
     let again = ["split", "dump", "parts", "--chip", "t31x"];
-    assert_eq!(desk.refusal(&again), (1, "WZ-1100".to_owned()));
+    assert_eq!(desk.refusal(&again), (1, "WZ-1200".to_owned()));
 }
 
 #[test]
 fn a_folder_without_images_is_refused() {
     let desk = Desk::new();
     desk.put("folder/notes.txt", "none");
-    assert_eq!(desk.refusal(&["join", "folder"]), (1, "WZ-1110".to_owned()));
+    assert_eq!(desk.refusal(&["join", "folder"]), (1, "WZ-1210".to_owned()));
 }

@@ -73,17 +73,17 @@ fn everything_that_is_wrong_is_told() {
     assert_eq!(
         problems,
         [
-            "WZ-1134", "WZ-1133", "WZ-0503", "WZ-0506", "WZ-1136", "WZ-1138"
+            "WZ-1234", "WZ-1233", "WZ-0503", "WZ-0506", "WZ-1236", "WZ-1238"
         ]
     );
-    assert_eq!(remarks, ["WZ-1139"]);
+    assert_eq!(remarks, ["WZ-1239"]);
 }
 
 #[rstest]
-#[case::no_whole(&["stock_t31x_all.bin"], &[], &["WZ-1131"])]
-#[case::partition_only_in_the_whole(&["stock_t31x_para.bin"], &[], &["WZ-1132"])]
-#[case::neither(&["stock_t31x_all.bin", "stock_t31x_para.bin"], &["WZ-1111"], &["WZ-1131"])]
-#[case::no_id(&["ID.txt"], &[], &["WZ-1137"])]
+#[case::no_whole(&["stock_t31x_all.bin"], &[], &["WZ-1231"])]
+#[case::partition_only_in_the_whole(&["stock_t31x_para.bin"], &[], &["WZ-1232"])]
+#[case::neither(&["stock_t31x_all.bin", "stock_t31x_para.bin"], &["WZ-1211"], &["WZ-1231"])]
+#[case::no_id(&["ID.txt"], &[], &["WZ-1237"])]
 fn what_is_missing_is_wrong_only_if_nothing_else_has_it(
     #[case] missing: &[&str],
     #[case] problems: &[&str],
@@ -112,7 +112,7 @@ fn a_safety_backup_is_the_whole_chip_alone() {
     assert_eq!(codes(&desk, FOLDER), (vec![], vec![]));
     dump[0x4_1000] ^= 1;
     put(&desk, "stock_t31x_all.bin", &dump);
-    assert_eq!(codes(&desk, FOLDER).0, ["WZ-1134"]);
+    assert_eq!(codes(&desk, FOLDER).0, ["WZ-1234"]);
 }
 
 #[test]
@@ -120,14 +120,14 @@ fn another_firmware_under_this_name_is_told() {
     let desk = Desk::new();
     put(&desk, "stock_t31x_all.bin", &chip::thingino());
     let (problems, _) = codes(&desk, FOLDER);
-    assert!(problems.contains(&"WZ-1135".to_owned()), "{problems:?}");
+    assert!(problems.contains(&"WZ-1235".to_owned()), "{problems:?}");
 }
 
 #[test]
 fn a_backup_that_was_not_finished_is_told() {
     let desk = backup();
     fs::rename(desk.path(FOLDER), desk.path("0001.partial")).unwrap();
-    assert_eq!(codes(&desk, "0001.partial").0, ["WZ-1130"]);
+    assert_eq!(codes(&desk, "0001.partial").0, ["WZ-1230"]);
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn a_folder_without_images_is_refused() {
     desk.put("folder/notes", "");
     assert_eq!(
         desk.refusal(&["verify", "folder"]),
-        (1, "WZ-1110".to_owned())
+        (1, "WZ-1210".to_owned())
     );
 }
 

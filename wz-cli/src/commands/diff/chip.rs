@@ -95,7 +95,7 @@ impl<'a> Chip<'a> {
         let Some(naming_found) = naming_of(&left, &listed) else {
             let is_whole = |name: &str| left.iter().any(|naming| naming.image(WHOLE) == name);
             let whole = listed.iter().find(|(name, _)| is_whole(name));
-            let (whole, _) = whole.ok_or_else(|| CliProblem::NoImages {
+            let (whole, _) = whole.ok_or_else(|| CliProblem::NoImageHere {
                 folder: folder.display().to_string(),
             })?;
             return Self::of_dump(catalogue, &folder.join(whole), naming);
