@@ -29,7 +29,7 @@ image: ## Make an SD card in dist/<soc>/ (SOC=t31 or t20; KERNEL=<uImage> for a 
 test: ## Run the tests that need no emulated camera
 	@scripts/setup.sh host test
 	cargo test --workspace --exclude wz-testbed
-	cargo test --package wz-testbed --lib --bins
+	cargo test --package wz-testbed --lib --bins --test owner_tool
 
 qemu-test: export WZ_THOROUGH := 1
 qemu-test: test ## Run these, then every test on the emulated camera

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::Serialize;
 use wz_core::event::Problem;
 use wz_core::problem_table;
-use wz_core::units::Size;
+use wz_core::units::{Offset, Size};
 
 use crate::cardimage::CardImageError;
 use crate::files::Doing;
@@ -244,6 +244,121 @@ problem_table! {
     VoicesSilent = 1101 { why: String }
         "{why}"
         => "Install espeak-ng, and try again.";
+
+    /// A file or folder of this name, which is not replaced.
+    AlreadyThere = 1200 { path: String }
+        "\"{path}\" is there already, and is not replaced"
+        => "Choose another name, or move it away.";
+
+    /// No profile has this chip.
+    ChipUnknown = 1201 { name: String, known: String }
+        "There is no chip \"{name}\"; there are: {known}"
+        => "Choose one of them, or write a profile (docs/adding-a-camera.md).";
+
+    /// The firmware has no layout of this name.
+    LayoutUnknown = 1202 { firmware: String, name: String, known: String }
+        "{firmware} has no layout \"{name}\"; there are: {known}"
+        => "Choose one of them; wz profile show lists their partitions.";
+
+    /// A dump has the length of the chip.
+    NotADump = 1203 { path: String, size: Size, chip: Size }
+        "\"{path}\" is {size} long, and the whole of a flash chip is {chip}"
+        => "Name the image of the whole chip (..._all.bin); wz inspect tells what a file is.";
+
+    /// No rule of a profile holds for the dump, or those of several do.
+    DumpUntold = 1204 { path: String }
+        "Nothing in \"{path}\" tells surely which firmware of which SoC it is"
+        => "If you know, say so with --chip, --firmware and --layout (wz profile list).";
+
+    /// The firmware has several layouts, and none of them shows.
+    LayoutUntold = 1205 { path: String, firmware: String, known: String }
+        "Nothing in \"{path}\" tells which layout of {firmware} it has; there are: {known}"
+        => "If you know, say so with --layout.";
+
+    /// The names of images carry the chip, and a mistake there could cost a camera.
+    ChipUntold = 1206 { path: String, chips: String }
+        "Neither \"{path}\" nor its name tells which chip it is for, and the names of images have to; there are: {chips}"
+        => "Say so, as in --chip t31x; ID.txt beside a backup has it (SoC).";
+
+    /// No file in the folder has the name of an image.
+    NoImageHere = 1210 { folder: String }
+        "There are no images in \"{folder}\": files such as stock_t31x_kernel.bin"
+        => "Name the folder of one backup, or one that wz split has made.";
+
+    /// An image that is needed is not there.
+    PieceMissing = 1211 { folder: String, name: String, size: Size }
+        "\"{name}\" ({size}) is missing in \"{folder}\""
+        => "Copy it there, with its .sha256sum file.";
+
+    /// An image that is not as long as its partition.
+    PieceSize = 1212 { path: String, found: Size, expected: Size }
+        "\"{path}\" is {found} long, and its partition is {expected}"
+        => "It is cut off, or belongs to another layout: get the right one.";
+
+    /// Two chips can't be compared if one is larger.
+    SizesDiffer = 1220 { first: String, first_size: Size, second: String, second_size: Size }
+        "\"{first}\" is of a chip of {first_size}, \"{second}\" of one of {second_size}"
+        => "Name two that are of the same kind of camera.";
+
+    /// No partition is in both.
+    NothingInCommon = 1221 { first: String, second: String }
+        "There is no partition that both \"{first}\" and \"{second}\" have"
+        => "Name a dump of the whole chip as one of them.";
+
+    /// The camera names a backup so until all of it is written and read back.
+    BackupUnfinished = 1230 { folder: String }
+        "\"{folder}\" is a backup that was not finished"
+        => "Make another backup; do not rely on this one.";
+
+    /// The original's full backup has it, and so has this program's.
+    NoWhole = 1231 { path: String }
+        "There is no image of the whole chip: \"{path}\""
+        => "Nothing has to be done; wz join makes one.";
+
+    /// The original leaves out the flag partition of T20 cameras.
+    OnlyInWhole = 1232 { path: String }
+        "\"{path}\" is missing, but the image of the whole chip has what belongs into it"
+        => "Nothing has to be done; wz split makes it of the whole image.";
+
+    /// Of the whole chip and a partition, one is damaged.
+    WholeDiffers = 1233 { path: String, whole: String, at: Offset }
+        "\"{path}\" and \"{whole}\" differ, first at {at} of the partition"
+        => "One of the two is damaged, or they are of different backups: make another backup.";
+
+    /// The image does not hold what the partition has to hold.
+    ContentUnfit = 1234 { path: String, partition: String, why: String }
+        "\"{path}\" is not sound as an image of \"{partition}\": {why}"
+        => "Do not restore it; take another backup, or make one.";
+
+    /// The content tells another firmware or chip than the name.
+    FirmwareOther = 1235 { path: String, named: String, found: String }
+        "\"{path}\" is named as one of {named}, and holds {found}"
+        => "Do not restore it under this name.";
+
+    /// An archive that can't be unpacked to its end.
+    ArchiveDamaged = 1236 { path: String, why: String }
+        "\"{path}\" can't be unpacked: {why}"
+        => "The files are in the image of the partition, too; make another backup.";
+
+    /// What a backup says about itself is missing.
+    NoId = 1237 { path: String }
+        "There is no \"{path}\""
+        => "Nothing has to be done; it only tells people which backup this is.";
+
+    /// What a backup says about itself is not so.
+    IdDiffers = 1238 { path: String, name: String, found: String, expected: String }
+        "\"{path}\" says \"{name}: {found}\", and the backup is: {expected}"
+        => "The folder may be put together of several backups: look whose images they are.";
+
+    /// Files of another kind.
+    NotOfBackup = 1239 { folder: String, files: String }
+        "\"{folder}\" also holds what belongs to no backup of this layout: {files}"
+        => "Nothing has to be done.";
+
+    /// The card has no folder of the program.
+    NotACard = 1250 { path: String }
+        "There is no folder \"wz_flash-helper\" on \"{path}\""
+        => "Name the card: its drive, its folder, or an image of all of it.";
 }
 
 /// How a command ended, for scripts.

@@ -7,12 +7,18 @@
 
 pub mod card;
 pub mod completions;
+pub mod diff;
 pub mod env;
 pub mod hash;
 pub mod image;
+pub mod inspect;
+pub mod join;
 pub mod man;
 pub mod plan;
 pub mod profile;
+pub mod report;
+pub mod split;
+pub mod verify;
 pub mod voices;
 
 use std::process::ExitCode;
@@ -56,14 +62,20 @@ enum Command {
     #[command(subcommand)]
     Card(card::CardCommand),
     Completions(completions::CompletionsArgs),
+    Diff(diff::DiffArgs),
     #[command(subcommand)]
     Env(env::EnvCommand),
     Hash(hash::HashArgs),
     Image(image::ImageArgs),
+    Inspect(inspect::InspectArgs),
+    Join(join::JoinArgs),
     Man(man::ManArgs),
     Plan(plan::PlanArgs),
     #[command(subcommand)]
     Profile(profile::ProfileCommand),
+    Report(report::ReportArgs),
+    Split(split::SplitArgs),
+    Verify(verify::VerifyArgs),
     Voices(voices::VoicesArgs),
 }
 
@@ -72,12 +84,18 @@ impl Command {
         match self {
             Self::Card(command) => card::run(command, screen),
             Self::Completions(args) => screen.show(completions::run(args)),
+            Self::Diff(args) => screen.show(diff::run(args)),
             Self::Env(command) => env::run(command, screen),
             Self::Hash(args) => screen.show(hash::run(args, screen)),
             Self::Image(args) => screen.show(image::run(args)),
+            Self::Inspect(args) => screen.show(inspect::run(args)),
+            Self::Join(args) => screen.show(join::run(args)),
             Self::Man(args) => screen.show(man::run(args)),
             Self::Plan(args) => screen.show(plan::run(args)),
             Self::Profile(command) => profile::run(command, screen),
+            Self::Report(args) => screen.show(report::run(args)),
+            Self::Split(args) => screen.show(split::run(args)),
+            Self::Verify(args) => screen.show(verify::run(args)),
             Self::Voices(args) => screen.show(voices::run(args)),
         }
     }

@@ -77,18 +77,14 @@ fn other_firmware(
     }))
 }
 
-/// Whether the SPL says that it is built for a chip of another group. `<CHIP> SPL` stands in those of
-/// thingino's U-Boot 2013.07 since 2024-08-24 (u-boot-ingenic 8c9e6a74); others say nothing.
+/// Whether the SPL says that it is built for a chip of another group.
 fn other_chip(
     switch: Switch<'_>,
     file: &str,
     evidence: &mut ImagesEvidence<'_>,
 ) -> Result<Option<Problem>, Problem> {
     let boot = evidence.boot()?;
-    let says_so = |chip: &&Chip| {
-        let text = format!(" {} SPL", chip.name.to_ascii_uppercase());
-        memchr::memmem::find(boot, text.as_bytes()).is_some()
-    };
+    let says_so = |chip: &&Chip| chip.is_named_by(boot);
     let built_for = switch.chips.iter().copied().find(says_so);
     let stranger = built_for.filter(|chip| chip.group != switch.group);
     Ok(stranger.map(|chip| Problem::ImageOfOtherChip {

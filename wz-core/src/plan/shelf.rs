@@ -151,11 +151,10 @@ fn own_digest(card: &mut dyn Card, path: &CardPath) -> Result<Digest, CardError>
         .map_err(|source| CardError::new(CardOperation::Read, path, source))
 }
 
-/// The hash that stands for the file `name` in `sums`, the content of the `.sha256sum` file beside it.
-/// Messages call it `image`.
+/// The hash that stands for `name` in the content of the `.sha256sum` file beside `image`, its path.
 ///
 /// # Errors
-/// No sums, none for this file, two different ones, or something else than sums.
+/// [`Problem::HashMissing`], [`Problem::HashUnreadable`], [`Problem::HashOfAnother`]
 pub fn digest_of(name: &str, image: &str, sums: Option<&[u8]>) -> Result<Digest, Problem> {
     let file = format!("{image}{SUM}");
     let Some(sums) = sums else {

@@ -147,6 +147,15 @@ impl Soc {
     }
 }
 
+impl Chip {
+    /// Whether a boot loader says that it is built for this chip. `<CHIP> SPL` stands in those of thingino's
+    /// U-Boot 2013.07 since 2024-08-24 (u-boot-ingenic 8c9e6a74); others say nothing.
+    pub fn is_named_by(&self, boot: &[u8]) -> bool {
+        let text = format!(" {} SPL", self.name.to_ascii_uppercase());
+        memchr::memmem::find(boot, text.as_bytes()).is_some()
+    }
+}
+
 impl Registers {
     /// The family in what [`Registers::family`] holds.
     pub const fn family_of(value: u32) -> u16 {
