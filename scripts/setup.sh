@@ -25,6 +25,9 @@ main() {
     case " $groups " in
         *" camera "*) install_cross_tools ;;
     esac
+    case " $groups " in
+        *" lint "*) install_windows_library ;;
+    esac
 }
 
 install_packages() {
@@ -83,6 +86,13 @@ install_rust() {
         *) die "this is $(rustc --version), and the project is built with $channel." \
             "Install rustup (https://rustup.rs): it picks the version by rust-toolchain.toml." ;;
     esac
+}
+
+# wz is for owners of Windows, too.
+install_windows_library() {
+    local target=x86_64-pc-windows-gnu sysroot
+    sysroot=$(rustc --print sysroot)
+    [ -d "$sysroot/lib/rustlib/$target" ] || run_rustup "Rust's library for Windows" target add "$target"
 }
 
 # run_rustup <what> <rustup arguments>

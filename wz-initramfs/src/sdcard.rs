@@ -176,7 +176,9 @@ pub fn is_mounted(root: &Root) -> bool {
 
 fn mount_fat(device: &Path, folder: &Path) -> Result<(), Errno> {
     fs::create_dir_all(folder).map_err(|error| errno_of(&error))?;
-    let flags = MsFlags::MS_NOATIME | MsFlags::MS_NODEV | MsFlags::MS_NOSUID;
+    // Folders are written at once and in order: a power cut while one grows must not leave it with a
+    // cluster that the FAT knows nothing about, or nothing in it could be read any more.
+    let flags = MsFlags::MS_DIRSYNC | MsFlags::MS_NOATIME | MsFlags::MS_NODEV | MsFlags::MS_NOSUID;
     // Without `flush`: that costs 100 ms each time a file is closed, and all that counts is synced
     // explicitly.
     let options = "errors=remount-ro";

@@ -75,6 +75,15 @@ fn said(text: &str) -> Vec<&str> {
     lines.map(|(_, said)| said).collect()
 }
 
+/// A power cut while a folder grows would take all that is in it.
+#[test]
+fn folders_of_the_card_are_written_at_once() {
+    let script = "grep '^[^ ]* /sdcard vfat [^ ]*dirsync' /proc/mounts\n";
+    let mut camera = camera(scripts_card(&[("mounts.sh", script)], ""));
+    let told = told(&mut camera);
+    assert_eq!(told.result["outcome"], "success", "{}", told.everything());
+}
+
 #[test]
 fn scripts_run_in_order_and_what_they_say_is_on_the_console_and_in_both_logs() {
     let first = "#!/bin/sh\r\nmsg_color green first\r\nif true; then\r\n  echo err >&2\r\nfi\r\nreturn 0\r\n";
