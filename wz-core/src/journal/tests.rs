@@ -1,5 +1,7 @@
 //! What is believed of a journal whose sectors were torn, lost, exchanged or never written.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 use rstest::rstest;
 
@@ -180,6 +182,29 @@ fn a_journal_has_its_whole_size_on_the_card_from_the_beginning() {
     let sizes: Vec<_> = files.iter().map(|entry| entry.kind).collect();
     assert_eq!(sizes, [crate::card::EntryKind::File(Size::kib(128))]);
     assert_eq!(SIZE, Size::kib(128));
+}
+
+/// A record of many blocks has to fit into a sector.
+#[test]
+fn neighbouring_blocks_are_one_run() {
+    let runs = runs(&[1, 2, 3, 5, 8, 9].into());
+    assert_eq!(runs, [(1, 3), (5, 1), (8, 2)]);
+}
+
+#[test]
+fn each_stage_tells_what_it_was_about_to_do() {
+    let stages = [
+        Stage::Preparing,
+        Stage::Writing,
+        Stage::RollingBack,
+        Stage::Written,
+        Stage::Environment,
+        Stage::Closed,
+    ];
+    let words = stages.map(Stage::about_to);
+    let different: BTreeSet<&str> = words.into_iter().collect();
+    assert_eq!(different.len(), stages.len(), "{words:?}");
+    assert!(words.iter().all(|words| words.len() > 2), "{words:?}");
 }
 
 #[test]
