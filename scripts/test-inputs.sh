@@ -14,5 +14,5 @@ cards=$(cargo_target_dir)/testbed/cards
 for soc in t20 t31; do
     "$root/scripts/image.sh" "$soc" "" "$cards/$soc" >&2
 done
-printf 'export WZ_KERNEL_DIR=%q WZ_BUSYBOX=%q WZ_INIT=%q WZ_VOICES=%q WZ_CARDS=%q\n' \
-    "$kernel" "$busybox" "$init" "$voices" "$cards"
+printf 'export WZ_KERNEL_DIR=%q WZ_BUSYBOX=%q WZ_INIT=%q WZ_VOICES=%q WZ_CARDS=%q WZ_TOOL=%q\n' \
+    "$kernel" "$busybox" "$init" "$voices" "$cards" "$(cargo_target_dir)/debug/wz"

@@ -1,12 +1,14 @@
 //! What lies on a card of ours when it is new, and what boots it. Names come from the profiles.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use wz_core::plan::takes_wifi;
 use wz_core::profile::{Catalogue, Firmware, Layout, Soc};
 
 use crate::cardimage::{Content, Entry};
-use crate::donor::BootLimits;
+use crate::donor::{self, BootLimits, SdKernel};
+use crate::problem::CliProblem;
 
 /// The folder on the card that is ours.
 const FOLDER: &str = "wz_flash-helper";
@@ -33,6 +35,22 @@ pub fn sd_kernel_name<'a>(catalogue: &'a Catalogue, soc: &Soc) -> Option<&'a str
     let factory = firmwares.iter().find(|firmware| firmware.name == FACTORY);
     let names = &factory.or(firmwares.first())?.sd_kernels;
     names.first().map(String::as_str)
+}
+
+/// The initramfs in the kernel `donor`, which was read from `path`, for cameras of a family.
+///
+/// # Errors
+/// [`CliProblem::KernelUnfit`].
+pub fn sd_kernel(
+    path: &Path,
+    donor: &[u8],
+    initramfs: &[u8],
+    soc: &Soc,
+) -> Result<SdKernel, CliProblem> {
+    donor::attach(donor, initramfs, boot_limits(soc)).map_err(|error| CliProblem::KernelUnfit {
+        path: path.display().to_string(),
+        reason: error.to_string(),
+    })
 }
 
 /// What the U-Boots of a family can load.

@@ -4,8 +4,13 @@
 //! Source: the kernel's `Documentation/driver-api/early-userspace/buffer-format.rst`. Making one here
 //! needs neither root nor a `cpio` program, and the same content gives the same bytes.
 
+use std::io::Read;
+
+use cpio::newc;
 use thiserror::Error;
 
+/// What the kernel starts.
+const INIT: &str = "init";
 /// Where busybox lies; every applet is a link to it.
 const BUSYBOX: &str = "bin/busybox";
 
@@ -187,6 +192,46 @@ pub enum ProgramError {
     Dynamic,
 }
 
+/// Why a file is not an initramfs of ours.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ArchiveError {
+    /// Another kind of file, or not all of it.
+    #[error("it is no whole cpio archive ({why})")]
+    NotWhole {
+        /// What stops reading it.
+        why: String,
+    },
+    /// Nothing that a kernel starts.
+    #[error("there is no /init in it")]
+    NoInit,
+    /// It can't be started.
+    #[error("its /init can't be started: {0}")]
+    Init(#[from] ProgramError),
+}
+
+/// Checks that `archive` is whole and has a program to start.
+///
+/// # Errors
+/// What it lacks.
+pub fn check_archive(mut archive: &[u8]) -> Result<(), ArchiveError> {
+    let not_whole = |error: std::io::Error| ArchiveError::NotWhole {
+        why: error.to_string(),
+    };
+    let mut init = None;
+    loop {
+        let mut entry = newc::Reader::new(archive).map_err(not_whole)?;
+        if entry.entry().is_trailer() {
+            break;
+        }
+        let is_init = entry.entry().name() == INIT;
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).map_err(not_whole)?;
+        archive = entry.finish().map_err(not_whole)?;
+        init = init.or(is_init.then_some(content));
+    }
+    Ok(check_program(&init.ok_or(ArchiveError::NoInit)?)?)
+}
+
 /// A cpio archive while it is being written.
 #[derive(Clone, Debug, Default)]
 pub struct Archive {
@@ -324,7 +369,7 @@ pub fn archive(init: &[u8], busybox: &[u8]) -> Archive {
     FOLDERS.iter().for_each(|folder| archive.folder(folder));
     archive.character_device("dev/console", 0o600, 5, 1);
     archive.character_device("dev/null", 0o666, 1, 3);
-    archive.file("init", 0o755, init);
+    archive.file(INIT, 0o755, init);
     archive.file(BUSYBOX, 0o755, busybox);
     PROGRAMS
         .iter()

@@ -19,6 +19,7 @@ pub mod newcard;
 pub mod package;
 pub mod payload;
 pub mod problem;
+pub mod program;
 mod resample;
 pub mod screen;
 mod table;

@@ -184,6 +184,11 @@ problem_table! {
         "\"{file}\" is no name of an image, so the camera will not look at it"
         => "Name it like {example}; chip groups: {groups}.";
 
+    /// The camera would start it, and it would do something else.
+    KernelForeign = 1069 { name: String, kernel: String }
+        "The SD kernel \"{name}\" has not this program in it: its header says \"{kernel}\""
+        => "Give it to wz card new as --kernel, which puts the program into it.";
+
     /// Something else is where a file is to be. Nothing was written.
     Occupied = 1080 { path: String }
         "There is another \"{path}\" on the card already"
@@ -234,6 +239,16 @@ problem_table! {
     ImageForNothing = 1089 {}
         "There is an --image, but nothing that it is for"
         => "Use --restore with the names of partitions, or --switch-to with the name of a firmware.";
+
+    /// The file that comes with this tool is not beside it.
+    ProgramMissing = 1090 { file: String }
+        "The camera's program, which is put into the kernel, is not there: \"{file}\" is missing beside wz"
+        => "Keep the files of the download together, or name the file with --program.";
+
+    /// The camera's program is not whole.
+    ProgramDamaged = 1091 { path: String, why: String }
+        "\"{path}\" is not the camera's program: {why}"
+        => "Unpack the download again.";
 
     /// What the camera is to say is not in order.
     VoicesText = 1100 { path: String, why: String }

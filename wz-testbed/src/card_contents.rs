@@ -95,6 +95,12 @@ impl CardContents {
         card::room(&self.image)
     }
 
+    /// Copies the image of the whole card to a file of this computer.
+    pub fn copy_to(&self, image: &Path) -> Result<()> {
+        let doing = || format!("copy the card to {}", image.display());
+        fs::copy(&self.image, image).doing(doing).map(drop)
+    }
+
     /// Copies a folder of the card with all that is in it to a new folder of this computer.
     pub fn extract(&self, folder: &str, to: &Path) -> Result<()> {
         card::copy_out(&self.image, folder, to)

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use wz_cli::{donor, initramfs};
+use wz_cli::{donor, initramfs, program};
 use wz_core::report::speech::Prompt;
 use wz_core::units::Size;
 
@@ -17,6 +17,17 @@ pub fn kernel() -> Result<PathBuf> {
 /// The static busybox for the camera's processor that `WZ_BUSYBOX` names.
 pub fn busybox() -> Result<PathBuf> {
     file("WZ_BUSYBOX", None)
+}
+
+/// The tool for the owner's computer that `WZ_TOOL` names.
+pub fn owner_tool() -> Result<PathBuf> {
+    file("WZ_TOOL", None)
+}
+
+/// The camera's program as it lies beside that tool, made with the cards in the folder that `WZ_CARDS`
+/// names.
+pub fn program() -> Result<PathBuf> {
+    file("WZ_CARDS", Some(&format!("t31/{}", program::FILE_NAME)))
 }
 
 /// The program that becomes `/init` on the camera, named by `WZ_INIT`.

@@ -4,11 +4,12 @@ use serde::Serialize;
 use wz_core::card::{Card, CardPath, EntryKind};
 use wz_core::event::Problem;
 use wz_core::image::sha256sum::Digest;
-use wz_core::image::uimage::Uimage;
+use wz_core::image::uimage::{Header, Uimage};
 use wz_core::run::PUT_AWAY;
 use wz_core::units::Size;
 
 use super::{Findings, asked};
+use crate::donor::carries_program;
 use crate::problem::CliProblem;
 
 /// A kernel that some U-Boot looks for.
@@ -60,8 +61,14 @@ pub fn kernels(
         let content = card.read(&CardPath::root().join(&entry.name), limit);
         let content = asked(content, card, findings).flatten().unwrap_or_default();
         let kernel = check_kernel(&entry.name, size, &content, longest);
-        let name = kernel.as_ref().ok().cloned();
+        let name = kernel.as_ref().ok().map(|header| header.name.clone());
         match kernel {
+            Ok(header) if !carries_program(&header) => {
+                findings.refuse_here(&CliProblem::KernelForeign {
+                    name: entry.name.clone(),
+                    kernel: header.name,
+                })
+            }
             Ok(_) => different.push((Digest::of(&content), entry.name.clone())),
             Err(problem) => findings.refuse_here(&problem),
         }
@@ -93,7 +100,7 @@ pub fn kernels(
     rows
 }
 
-/// The name in the header of a kernel that U-Boots start.
+/// The header of a kernel that U-Boots start.
 ///
 /// # Errors
 /// Why they do not.
@@ -102,7 +109,7 @@ pub fn check_kernel(
     size: Size,
     content: &[u8],
     longest: Size,
-) -> Result<String, CliProblem> {
+) -> Result<Header, CliProblem> {
     if size > longest {
         return Err(CliProblem::KernelTooLong {
             name: name.to_owned(),
@@ -112,7 +119,7 @@ pub fn check_kernel(
     }
     let kernel = Uimage::parse_file(content).and_then(Uimage::mips_kernel);
     kernel
-        .map(|kernel| kernel.header.name)
+        .map(|kernel| kernel.header)
         .map_err(|error| CliProblem::KernelBad {
             name: name.to_owned(),
             why: error.to_string(),

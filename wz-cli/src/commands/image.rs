@@ -11,11 +11,12 @@ use wz_core::units::Size;
 use super::soc_named;
 use crate::card;
 use crate::cardimage::{self, CardImage, DEFAULT_SIZE};
-use crate::donor::{self, Machine};
+use crate::donor::Machine;
 use crate::files;
 use crate::initramfs;
 use crate::package;
 use crate::problem::CliProblem;
+use crate::program;
 use crate::screen::{Report, Sink};
 use crate::voices;
 
@@ -115,15 +116,8 @@ pub fn run(args: &ImageArgs) -> Result<Made, CliProblem> {
         archive.module(&name, &files::read(path, LONGEST_INPUT)?);
     }
     let archive = archive.finish();
-    let sd_kernel = donor::attach(
-        &files::read(&args.kernel, LONGEST_INPUT)?,
-        &archive,
-        card::boot_limits(soc),
-    )
-    .map_err(|error| CliProblem::KernelUnfit {
-        path: args.kernel.display().to_string(),
-        reason: error.to_string(),
-    })?;
+    let donor = files::read(&args.kernel, LONGEST_INPUT)?;
+    let sd_kernel = card::sd_kernel(&args.kernel, &donor, &archive, soc)?;
     let content = card::content(&catalogue, soc, kernel_name, sd_kernel.image.clone());
     let zipped = package::zip(&content)?;
 
@@ -131,7 +125,7 @@ pub fn run(args: &ImageArgs) -> Result<Made, CliProblem> {
     let folder = args.out.join("card");
     let zip = args.out.join(format!("{name}.zip"));
     let image = args.out.join(format!("{name}.img"));
-    let initramfs = args.out.join("wz_flash-helper.cpio");
+    let initramfs = args.out.join(program::FILE_NAME);
     package::write_folder(&folder, &content)?;
     files::write_whole(&zip, &zipped)?;
     files::write_whole(&initramfs, &archive)?;

@@ -21,6 +21,8 @@ pub use entry::Bss;
 use crate::payload::{self, PayloadError};
 use cmdline::CommandLine;
 
+/// The name in the header of an SD kernel begins with this when our program is in it.
+const NAME: &str = "wz_flash-helper";
 const PAGE: u32 = 4096;
 /// Memory that the kernel sees without page tables, cached: where MIPS kernels run.
 const KSEG0: std::ops::Range<u32> = 0x8000_0000..0xa000_0000;
@@ -178,6 +180,11 @@ pub fn machine(kernel: &[u8]) -> Machine {
     }
 }
 
+/// Whether our program is in the SD kernel with this header.
+pub fn carries_program(header: &Header) -> bool {
+    header.name.starts_with(NAME)
+}
+
 /// The first page behind the kernel's `.bss`.
 fn place_for_initrd(kernel: &[u8], header: &Header) -> Result<u32, DonorError> {
     let bss = entry::find_bss(kernel, header.load, header.entry).ok_or(DonorError::NoBss {
@@ -220,7 +227,7 @@ fn packed_for(kernel: &[u8], initramfs: &[u8]) -> Result<Vec<u8>, PayloadError> 
 
 fn pack(kernel: &[u8], donor: &Header) -> Result<Vec<u8>, PayloadError> {
     let packed = payload::pack(kernel, donor.compression)?;
-    let name = format!("wz_flash-helper {}", donor.name);
+    let name = format!("{NAME} {}", donor.name);
     Ok(uimage::build(
         &Header {
             name,

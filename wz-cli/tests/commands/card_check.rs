@@ -108,6 +108,7 @@ fn damaged(mut content: Vec<u8>, at: usize) -> Vec<u8> {
 #[case::kernel_header(with(SD_KERNEL, damaged(world::sd_kernel(), 20)), "WZ-1065")]
 #[case::kernel_payload(with(SD_KERNEL, damaged(world::sd_kernel(), 5000)), "WZ-1065")]
 #[case::kernel_of_something_else(with(SD_KERNEL, "MZ"), "WZ-1065")]
+#[case::kernel_without_the_program(with(SD_KERNEL, world::kernel(99, 9000)), "WZ-1069")]
 #[case::kernel_too_long(with(SD_KERNEL, vec![0; 11 << 20]), "WZ-1066")]
 #[case::no_configuration(without("wz_flash-helper/general.conf"), "WZ-0101")]
 #[case::configuration(with("wz_flash-helper/general.conf", "dry_run=\"maybe\"\n"), "WZ-0130")]
@@ -146,18 +147,13 @@ fn a_kernel_that_has_been_put_away_is_told() {
 
 #[test]
 fn different_kernels_are_told_where_a_u_boot_may_look_for_either() {
-    let card = with("thingino_t31_kernel", damaged_kernel());
+    let card = with("thingino_t31_kernel", world::other_sd_kernel());
     let desk = desk(&card);
     let json = desk.json(
         "wz card check",
         &["card", "check", "card.img", "--soc", "t31"],
     );
     assert_eq!(json["refusals"][0]["code"], "WZ-0733");
-}
-
-/// A good kernel, but another one.
-fn damaged_kernel() -> Vec<u8> {
-    world::kernel(98, 9000)
 }
 
 #[test]

@@ -4,6 +4,9 @@ use std::fs;
 
 use rstest::rstest;
 use wz_cli::cardimage::CardImage;
+use wz_cli::{initramfs, payload};
+use wz_core::image::uimage::{Compression, Uimage};
+use wz_core::units::Size;
 
 use crate::desk::{Desk, Ran};
 use crate::world::{self, SD_KERNEL};
@@ -111,6 +114,74 @@ fn the_camera_takes_the_card(#[case] args: &[&str], #[case] outcome: &str) {
     });
     let is_backup = args == BACKUP;
     assert!(is_backup || plans[0] == plans[1], "{plans:?}");
+}
+
+/// The initramfs in the SD kernel of a card.
+fn program_on(desk: &Desk, card: &str) -> Vec<u8> {
+    let kernel = desk.read(&format!("{card}/{SD_KERNEL}"));
+    let kernel = Uimage::parse_file(&kernel).unwrap();
+    assert!(kernel.header.name.starts_with("wz_flash-helper "));
+    let longest = Size::mib(4);
+    let kernel = payload::unpack(kernel.payload, Compression::Lzma, longest).unwrap();
+    payload::unpack(&kernel[0x1_1000..], Compression::Gzip, longest).unwrap()
+}
+
+fn program() -> Vec<u8> {
+    initramfs::archive(&world::program(), b"busybox").finish()
+}
+
+const DONOR: &[&str] = &["--kernel", "donor", "--program", "p.cpio", "--backup"];
+
+#[test]
+fn the_program_is_put_into_a_kernel_that_has_it_not() {
+    let desk = desk();
+    desk.put("donor", world::donor(b""));
+    desk.put("p.cpio", program());
+    let ran = new(&desk, CARD, DONOR);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
+    assert!(program_on(&desk, CARD) == program());
+    // A second time, also with what the first has made.
+    let made = desk.read(&format!("{CARD}/{SD_KERNEL}"));
+    desk.put("made", &made);
+    for kernel in ["donor", "made"] {
+        let args = [&["--kernel", kernel][..], &DONOR[2..]].concat();
+        let ran = new(&desk, CARD, &args);
+        assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+        assert!(desk.read(&format!("{CARD}/{SD_KERNEL}")) == made);
+    }
+}
+
+#[test]
+fn the_program_is_looked_for_beside_the_tool() {
+    let desk = desk();
+    desk.put("donor", world::donor(b""));
+    let args = ["card", "new", CARD, "--soc", "t31", "--kernel", "donor"];
+    let ran = desk.wz_of_a_download(program(), &args);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
+    assert!(program_on(&desk, CARD) == program());
+}
+
+#[rstest]
+#[case::none_beside_the_tool(None, &["--kernel", "donor"], "WZ-1090")]
+#[case::none_of_that_name(None, DONOR, "WZ-1002")]
+#[case::another_file(Some(b"070701 and so on".to_vec()), DONOR, "WZ-1091")]
+#[case::cut_short(Some(program()[..3000].to_vec()), DONOR, "WZ-1091")]
+#[case::nothing_to_start(Some(initramfs::Archive::default().finish()), DONOR, "WZ-1091")]
+#[case::for_another_computer(Some(initramfs::archive(b"\x7fELF", b"").finish()), DONOR, "WZ-1091")]
+fn a_kernel_without_the_program_is_refused_if_the_program_is_not_there(
+    #[case] program: Option<Vec<u8>>,
+    #[case] args: &[&str],
+    #[case] code: &str,
+) {
+    let desk = desk();
+    desk.put("donor", world::donor(b""));
+    if let Some(program) = program {
+        desk.put("p.cpio", program);
+    }
+    let before = desk.all();
+    let ran = new(&desk, CARD, args);
+    assert!(ran.err.contains(code), "{}", ran.err);
+    assert!(before == desk.all());
 }
 
 #[test]

@@ -55,6 +55,20 @@ impl Desk {
         self.ran(Command::new(assert_cmd::cargo::cargo_bin!("wz")), args)
     }
 
+    /// A command of a tool that has the camera's program beside it.
+    pub fn wz_of_a_download<S: AsRef<std::ffi::OsStr>>(&self, program: Vec<u8>, args: &[S]) -> Ran {
+        let tool = self.put(
+            "download/wz",
+            fs::read(assert_cmd::cargo::cargo_bin!("wz")).unwrap(),
+        );
+        let rights = fs::metadata(assert_cmd::cargo::cargo_bin!("wz"))
+            .unwrap()
+            .permissions();
+        fs::set_permissions(&tool, rights).unwrap();
+        self.put("download/wz_flash-helper.cpio", program);
+        self.ran(Command::new(tool), args)
+    }
+
     /// What becomes of a command that the rights of files count for: root is not kept out by them.
     #[cfg(unix)]
     pub fn wz_of_nobody(&self, args: &[&str]) -> Ran {

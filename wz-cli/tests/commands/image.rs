@@ -8,21 +8,10 @@ use rstest::rstest;
 use tempfile::TempDir;
 use wz_cli::cardimage::CardImage;
 use wz_cli::payload;
-use wz_core::image::uimage::{self, Arch, Compression, Header, Kind, Os, Uimage};
+use wz_core::image::uimage::{Compression, Uimage};
 use wz_core::units::Size;
 
-const LOAD: u32 = 0x8001_0000;
-/// `.bss` is 0x80020000 .. 0x80021000 for this code, which clears it as a kernel's entry does.
-const CLEARS_BSS: [u32; 8] = [
-    0x3c08_8002, // lui   t0, 0x8002
-    0x2508_0000, // addiu t0, t0, 0
-    0xad00_0000, // sw    zero, 0(t0)
-    0x3c09_8002, // lui   t1, 0x8002
-    0x2529_0ffc, // addiu t1, t1, 0xffc
-    0x2508_0004, // addiu t0, t0, 4
-    0x1509_fffe, // bne   t0, t1, -2
-    0xad00_0000, // sw    zero, 0(t0)
-];
+use crate::world;
 
 /// A folder with all that `wz image` needs.
 struct Bench {
@@ -34,9 +23,9 @@ impl Bench {
         let bench = Self {
             folder: tempfile::tempdir().unwrap(),
         };
-        fs::write(bench.path("kernel"), kernel(b"")).unwrap();
-        fs::write(bench.path("init"), program()).unwrap();
-        fs::write(bench.path("busybox"), program()).unwrap();
+        fs::write(bench.path("kernel"), world::donor(b"")).unwrap();
+        fs::write(bench.path("init"), world::program()).unwrap();
+        fs::write(bench.path("busybox"), world::program()).unwrap();
         bench
     }
 
@@ -52,42 +41,6 @@ impl Bench {
             .args(more)
             .assert()
     }
-}
-
-fn kernel(board: &[u8]) -> Vec<u8> {
-    let code = CLEARS_BSS
-        .iter()
-        .flat_map(|word| word.to_le_bytes())
-        .collect();
-    let mut line = b"console=ttyS1,115200n8 mem=94M mtdparts=jz_sfc:-(all)".to_vec();
-    line.resize(4096, 0);
-    let kernel: Vec<u8> = [
-        code,
-        b"\0rd_start\0Not a gzip file\0".to_vec(),
-        board.to_vec(),
-        vec![0],
-        line,
-    ]
-    .concat();
-    let header = Header {
-        time: 0,
-        load: LOAD,
-        entry: LOAD,
-        os: Os::Linux,
-        arch: Arch::Mips,
-        kind: Kind::Kernel,
-        compression: Compression::Lzma,
-        name: "Linux-3.10.14".to_owned(),
-    };
-    uimage::build(&header, &payload::pack(&kernel, Compression::Lzma).unwrap())
-}
-
-/// The head of a static program for little-endian MIPS.
-fn program() -> Vec<u8> {
-    let mut elf = vec![0; 64];
-    elf[..6].copy_from_slice(b"\x7fELF\x01\x01");
-    elf[18] = 8;
-    elf
 }
 
 fn card_files(folder: &Path) -> Vec<String> {
@@ -171,7 +124,7 @@ fn the_same_inputs_give_the_same_files() {
 #[case::camera(b"jz_sfc", "cameras with a T31")]
 fn one_line_says_what_the_card_is_good_for(#[case] board: &[u8], #[case] expected: &str) {
     let bench = Bench::new();
-    fs::write(bench.path("kernel"), kernel(board)).unwrap();
+    fs::write(bench.path("kernel"), world::donor(board)).unwrap();
     let said = bench
         .wz_image("t31", &["--card-size", "128M"])
         .success()

@@ -5,11 +5,24 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use wz_cli::cardimage::{Content, Entry};
+use wz_cli::payload;
 use wz_core::image::sha256sum::{self, Digest};
 use wz_core::image::uimage::{self, Arch, Compression, Header, Kind, Os};
 use wz_core::profile::{Catalogue, Format};
 
 pub const SD_KERNEL: &str = "factory_t31_ZMC6tiIDQN";
+const LOAD: u32 = 0x8001_0000;
+/// `.bss` is 0x80020000 .. 0x80021000 for this code, which clears it as a kernel's entry does.
+const CLEARS_BSS: [u32; 8] = [
+    0x3c08_8002, // lui   t0, 0x8002
+    0x2508_0000, // addiu t0, t0, 0
+    0xad00_0000, // sw    zero, 0(t0)
+    0x3c09_8002, // lui   t1, 0x8002
+    0x2529_0ffc, // addiu t1, t1, 0xffc
+    0x2508_0004, // addiu t0, t0, 4
+    0x1509_fffe, // bne   t0, t1, -2
+    0xad00_0000, // sw    zero, 0(t0)
+];
 
 /// What a Wyze Cam v3 with the stock firmware holds.
 pub fn stock() -> Vec<u8> {
@@ -64,9 +77,51 @@ pub fn thingino() -> Vec<u8> {
     image
 }
 
-/// An SD kernel.
+/// An SD kernel with the program in it, as far as its header tells.
 pub fn sd_kernel() -> Vec<u8> {
-    kernel(99, 9000)
+    kernel_named("wz_flash-helper Linux-3.10.14", 99, 9000)
+}
+
+/// Another one.
+pub fn other_sd_kernel() -> Vec<u8> {
+    kernel_named("wz_flash-helper Linux-3.10.14", 98, 9000)
+}
+
+/// A kernel that the program can be put into, with the name of a board in it.
+pub fn donor(board: &[u8]) -> Vec<u8> {
+    let code = CLEARS_BSS
+        .iter()
+        .flat_map(|word| word.to_le_bytes())
+        .collect();
+    let mut line = b"console=ttyS1,115200n8 mem=94M mtdparts=jz_sfc:-(all)".to_vec();
+    line.resize(4096, 0);
+    let kernel: Vec<u8> = [
+        code,
+        b"\0rd_start\0Not a gzip file\0".to_vec(),
+        board.to_vec(),
+        vec![0],
+        line,
+    ]
+    .concat();
+    let header = Header {
+        time: 0,
+        load: LOAD,
+        entry: LOAD,
+        os: Os::Linux,
+        arch: Arch::Mips,
+        kind: Kind::Kernel,
+        compression: Compression::Lzma,
+        name: "Linux-3.10.14".to_owned(),
+    };
+    uimage::build(&header, &payload::pack(&kernel, Compression::Lzma).unwrap())
+}
+
+/// The head of a static program for little-endian MIPS.
+pub fn program() -> Vec<u8> {
+    let mut elf = vec![0; 64];
+    elf[..6].copy_from_slice(b"\x7fELF\x01\x01");
+    elf[18] = 8;
+    elf
 }
 
 /// An image, and the hash file beside it.
@@ -100,6 +155,10 @@ fn boot(text: &str, build: u8, size: usize) -> Vec<u8> {
 
 /// A kernel for a camera.
 pub fn kernel(seed: u64, size: usize) -> Vec<u8> {
+    kernel_named("Linux-3.10.14", seed, size)
+}
+
+fn kernel_named(name: &str, seed: u64, size: usize) -> Vec<u8> {
     let header = Header {
         time: 0,
         load: 0x8001_0000,
@@ -108,7 +167,7 @@ pub fn kernel(seed: u64, size: usize) -> Vec<u8> {
         arch: Arch::Mips,
         kind: Kind::Kernel,
         compression: Compression::None,
-        name: "Linux-3.10.14".into(),
+        name: name.into(),
     };
     uimage::build(&header, &noise(seed, size))
 }

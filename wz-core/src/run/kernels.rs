@@ -329,6 +329,25 @@ pub fn missing(
     })
 }
 
+/// What will be [`missing`] when the kernel on the card, which may have been put away under one of the
+/// `known` names, has its name back. Without a kernel nothing is foreseen: no run starts from such a card.
+///
+/// # Errors
+/// Those of [`missing`].
+pub fn foreseen(
+    card: &mut dyn Card,
+    names: &[String],
+    known: &[String],
+) -> Result<Copies, Problem> {
+    let mut copies = match missing(card, names, Sources::PutAway(known)) {
+        Err(Problem::NoBootableKernel { .. }) => return Ok(Copies::none()),
+        copies => copies?,
+    };
+    let own = name_of(&copies.from).to_owned();
+    copies.to.retain(|name| !name.eq_ignore_ascii_case(&own));
+    Ok(copies)
+}
+
 /// The first bootable one of these files, if all that are bootable are the same.
 fn the_bootable_one(
     card: &mut dyn Card,

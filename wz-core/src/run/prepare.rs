@@ -308,9 +308,9 @@ fn finish_rewrite(
         firmwares: context.catalogue.firmwares(&context.soc.name),
         sources: context.kernel_sources,
     };
-    // A dry run has put the kernels away.
     let copies = match (context.request.mode, changes_boot) {
-        (Mode::DryRun, _) => Copies::none(),
+        (Mode::DryRun, true) => names.foreseen_for_both(&plan, context.catalogue, card)?,
+        (Mode::DryRun, false) => Copies::none(),
         (Mode::Real, true) => names.missing_for_both(&plan, card)?,
         (Mode::Real, false) => names.missing_for_now(&plan, card)?,
     };

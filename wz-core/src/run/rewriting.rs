@@ -26,7 +26,7 @@ use crate::journal::{
 };
 use crate::plan::rewrite::{Image, Source, Target};
 use crate::plan::{RewritePlan, plan_safety_backup, primary_folder, survey, whole_chip_image};
-use crate::profile::Firmware;
+use crate::profile::{Catalogue, Firmware};
 use crate::units::{Offset, Size};
 
 /// How the flash of a run that was to change it was left.
@@ -523,6 +523,21 @@ impl KernelNames<'_> {
         let mut names = self.of(&plan.from);
         names.extend(self.of(&plan.to));
         kernels::missing(card, &names, self.sources)
+    }
+
+    /// What a run will copy that starts from this card when its kernel has its name back.
+    ///
+    /// # Errors
+    /// Those of [`kernels::foreseen`].
+    pub(super) fn foreseen_for_both(
+        &self,
+        plan: &RewritePlan,
+        catalogue: &Catalogue,
+        card: &mut dyn Card,
+    ) -> Result<Copies, Problem> {
+        let mut names = self.of(&plan.from);
+        names.extend(self.of(&plan.to));
+        kernels::foreseen(card, &names, &kernels::names(Some(catalogue)))
     }
 
     /// What has to be copied so that the U-Boot that is in flash finds a kernel: nothing, unless it

@@ -155,6 +155,25 @@ fn a_backup_that_is_asked_for_too_serves_as_the_safety_backup() {
     bench.assert_holds(&beta_over());
 }
 
+/// What the camera does with the SD kernel, and the room that it takes, included.
+#[rstest]
+#[case::the_boot_partition_too(TO_BETA, &["boot", "ota"])]
+#[case::with_a_backup(&[TO_BETA, "backup_partitions=\"yes\"\n"].concat(), &["boot", "ota"])]
+fn a_dry_run_plans_what_the_run_after_it_does(#[case] wish: &str, #[case] images: &[&str]) {
+    let planned = ["yes", "no"].map(|mode| {
+        let conf = format!("{wish}dry_run=\"{mode}\"\n");
+        let files = Files::new(&conf).with_partitions(beta(), images);
+        Bench::new(&alpha().flash, &files).run().result["plan"].clone()
+    });
+    assert!(
+        planned[0]
+            .to_string()
+            .contains("Copy the SD kernel to beta_kernel"),
+        "{planned:#?}"
+    );
+    assert_eq!(planned[0], planned[1]);
+}
+
 #[test]
 fn a_dry_run_prints_the_plan_of_blocks_and_changes_nothing() {
     let conf = format!("{TO_BETA}dry_run=\"yes\"\n");

@@ -16,6 +16,7 @@ mod images;
 mod initramfs;
 mod owner;
 mod power_cuts;
+mod quick_start;
 mod refusals;
 mod restore;
 mod scripts;

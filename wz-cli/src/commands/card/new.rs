@@ -10,12 +10,15 @@ use wz_core::profile::{Catalogue, Soc};
 use wz_core::units::Size;
 
 use super::super::soc_named;
+use crate::card;
 use crate::cardimage::{CardImage, DEFAULT_SIZE, check_size};
 use crate::checking::{self, Findings, Names, check_kernel, config, images, kernel_names, kernels};
+use crate::donor::carries_program;
 use crate::files::{self, Doing};
 use crate::media::Media;
 use crate::newcard::{self, FileRow, Outcome, Rewrite, Source, Wish};
 use crate::problem::{CliProblem, Exit, Failure, Told};
+use crate::program;
 use crate::screen::{BAD, BOLD, GOOD, Report, Sink, WARNING, told};
 
 /// Make a card for the camera, or complete one.
@@ -36,9 +39,13 @@ pub struct NewArgs {
     /// The camera's SoC family, such as t31.
     #[arg(long)]
     pub soc: String,
-    /// The SD kernel with the program in it; without it, the one that is on the card is used.
+    /// A kernel that the camera boots from a card (a uImage); the program is put into it. Without it, the SD
+    /// kernel that is on the card is used.
     #[arg(long, value_name = "FILE")]
     pub kernel: Option<PathBuf>,
+    /// The program for the camera, if it is not beside wz [default: wz_flash-helper.cpio there].
+    #[arg(long, value_name = "FILE", requires = "kernel")]
+    pub program: Option<PathBuf>,
     /// The firmware that the camera has now.
     #[arg(long, value_name = "FIRMWARE", default_value = "stock")]
     pub firmware: String,
@@ -180,7 +187,7 @@ fn wish(args: &NewArgs, catalogue: &Catalogue, soc: &Soc) -> Result<Wish, Failur
         None => return Err(CliProblem::ImageForNothing {}.into()),
     };
     let kernel = match &args.kernel {
-        Some(path) => Some(kernel(path, installed, soc)?),
+        Some(path) => Some(kernel(path, args.program.as_deref(), installed, soc)?),
         None => None,
     };
     Ok(Wish {
@@ -213,21 +220,26 @@ fn firmware<'a>(
     })
 }
 
-/// The kernel, under the name that the installed U-Boot looks for first.
+/// The kernel with the program in it, under the name that the installed U-Boot looks for first.
 fn kernel(
     path: &Path,
+    program: Option<&Path>,
     installed: &wz_core::profile::Firmware,
     soc: &Soc,
 ) -> Result<(String, Vec<u8>), CliProblem> {
     let longest = soc.sd_boot.longest_file;
     let content = files::read(path, Size::mib(64))?;
     let size = Size::bytes(content.len() as u64);
-    check_kernel(&path.display().to_string(), size, &content, longest)?;
+    let header = check_kernel(&path.display().to_string(), size, &content, longest)?;
     let name = installed.sd_kernels.first();
     let name = name.ok_or_else(|| CliProblem::SocWithoutSdKernel {
         soc: soc.name.clone(),
     })?;
-    Ok((name.clone(), content))
+    let kernel = match carries_program(&header) {
+        true => content,
+        false => card::sd_kernel(path, &content, &program::read(program)?, soc)?.image,
+    };
+    Ok((name.clone(), kernel))
 }
 
 /// The image takes its place when it is whole.
