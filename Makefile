@@ -2,6 +2,9 @@
 
 SOC ?= t31
 KERNEL ?=
+KERNEL_TREE ?=
+KERNEL_DEFCONFIG ?=
+CROSS_COMPILE ?=
 VOICES ?= en
 N ?= 200
 SEED ?= 1
@@ -23,13 +26,14 @@ help: ## Show this list
 setup: ## Install everything that any target needs
 	@scripts/setup.sh
 
-image: ## Make an SD card in dist/<soc>/ (SOC=t31 or t20; KERNEL=<uImage> for a real camera; VOICES= for none)
-	@VOICES="$(VOICES)" scripts/image.sh "$(SOC)" "$(KERNEL)"
+image: ## Make an SD card in dist/<soc>/ (SOC=t31 or t20; for a real camera KERNEL=<uImage> or KERNEL_TREE=<dir>; VOICES= for none)
+	@VOICES="$(VOICES)" KERNEL_TREE="$(KERNEL_TREE)" KERNEL_DEFCONFIG="$(KERNEL_DEFCONFIG)" CROSS_COMPILE="$(CROSS_COMPILE)" \
+	scripts/image.sh "$(SOC)" "$(KERNEL)"
 
 test: ## Run the tests that need no emulated camera
 	@scripts/setup.sh host test
 	cargo test --workspace --exclude wz-testbed
-	cargo test --package wz-testbed --lib --bins --test owner_tool
+	cargo test --package wz-testbed --lib --bins --test owner_tool --test kernel_tree
 
 qemu-test: export WZ_THOROUGH := 1
 qemu-test: test ## Run these, then every test on the emulated camera

@@ -3,14 +3,14 @@
 #
 #   scripts/setup.sh [group ...]
 #
-# Groups: host (Rust), test, voices, camera (zig), kernel, emulator, lint. Without a group: all of them.
+# Groups: host (Rust), test, voices, camera (zig), kernel, tree (a vendor's kernel), emulator, lint. Without a group: all of them.
 # Debian packages come through apt (as root or through sudo), everything else goes to the cache folder.
 # WZ_SKIP_PACKAGES=1 leaves the packages to you.
 set -euo pipefail
 exec </dev/null # nothing here asks questions (sudo asks on the terminal itself)
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-all_groups="host test voices camera kernel emulator lint"
+all_groups="host test voices camera kernel tree emulator lint"
 
 main() {
     local groups=${*:-$all_groups} group

@@ -78,6 +78,8 @@ pub struct SocRow {
     pub flash_bytes: u64,
     /// `t31x`, ...
     pub chips: Vec<String>,
+    /// What a kernel for it is told.
+    pub command_line: String,
     /// What it may run.
     pub firmwares: Vec<FirmwareRow>,
 }
@@ -165,6 +167,7 @@ pub fn list(args: &ListArgs) -> Result<Listing, Failure> {
         name: soc.name.clone(),
         flash_bytes: soc.flash.size.get(),
         chips: soc.chips.iter().map(|chip| chip.name.clone()).collect(),
+        command_line: soc.kernel.command_line(),
         firmwares: catalogue
             .firmwares(&soc.name)
             .iter()
@@ -326,6 +329,7 @@ impl Report for Listing {
     fn render(&self, to: &mut Sink<'_>) -> io::Result<()> {
         for soc in &self.socs {
             writeln!(to, "{BOLD}{}{BOLD:#}  {}", soc.name, soc.chips.join(", "))?;
+            writeln!(to, "  kernel      {}", soc.command_line)?;
             for FirmwareRow { name, layouts, .. } in &soc.firmwares {
                 writeln!(to, "  {name:<10}  layouts: {}", layouts.join(", "))?;
             }

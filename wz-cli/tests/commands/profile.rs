@@ -19,6 +19,10 @@ fn all_cameras_are_listed() {
         json["socs"][1]["firmwares"][0]["sd_kernels"][0],
         "factory_t31_ZMC6tiIDQN"
     );
+    assert_eq!(
+        json["socs"][1]["command_line"],
+        "console=ttyS1,115200n8 mem=94M rmem=34M@0x5E00000"
+    );
 }
 
 #[rstest]

@@ -14,6 +14,7 @@ mod console;
 mod emulated_camera;
 mod images;
 mod initramfs;
+mod kernel_tree;
 mod owner;
 mod power_cuts;
 mod quick_start;
