@@ -39,7 +39,7 @@ pub fn sd_kernel_name<'a>(catalogue: &'a Catalogue, soc: &Soc) -> Option<&'a str
 pub fn boot_limits(soc: &Soc) -> BootLimits {
     BootLimits {
         file: soc.sd_boot.longest_file,
-        buffer: soc.sd_boot.buffer,
+        buffers: soc.sd_boot.buffers.clone(),
     }
 }
 

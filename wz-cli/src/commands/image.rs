@@ -115,7 +115,7 @@ pub fn run(args: &ImageArgs) -> Result<Made, CliProblem> {
     let sd_kernel = donor::attach(
         &files::read(&args.kernel, LONGEST_INPUT)?,
         &archive,
-        card::boot_limits(soc),
+        &card::boot_limits(soc),
     )
     .map_err(|error| CliProblem::KernelUnfit {
         path: args.kernel.display().to_string(),

@@ -55,20 +55,21 @@ impl Bench {
 }
 
 fn kernel(board: &[u8]) -> Vec<u8> {
+    kernel_with(
+        &[b"\0rd_start\0Not a gzip file\0", board].concat(),
+        Compression::Lzma,
+    )
+}
+
+/// A kernel with these bytes in it.
+fn kernel_with(content: &[u8], compression: Compression) -> Vec<u8> {
     let code = CLEARS_BSS
         .iter()
         .flat_map(|word| word.to_le_bytes())
         .collect();
     let mut line = b"console=ttyS1,115200n8 mem=94M mtdparts=jz_sfc:-(all)".to_vec();
     line.resize(4096, 0);
-    let kernel: Vec<u8> = [
-        code,
-        b"\0rd_start\0Not a gzip file\0".to_vec(),
-        board.to_vec(),
-        vec![0],
-        line,
-    ]
-    .concat();
+    let kernel: Vec<u8> = [code, content.to_vec(), vec![0], line].concat();
     let header = Header {
         time: 0,
         load: LOAD,
@@ -76,10 +77,22 @@ fn kernel(board: &[u8]) -> Vec<u8> {
         os: Os::Linux,
         arch: Arch::Mips,
         kind: Kind::Kernel,
-        compression: Compression::Lzma,
+        compression,
         name: "Linux-3.10.14".to_owned(),
     };
-    uimage::build(&header, &payload::pack(&kernel, Compression::Lzma).unwrap())
+    uimage::build(
+        &header,
+        &payload::pack(&kernel, compression).unwrap_or(kernel),
+    )
+}
+
+/// Bytes that can't be packed.
+fn noise(length: usize) -> Vec<u8> {
+    let next = |state: &u32| Some(state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
+    std::iter::successors(Some(1), next)
+        .map(|state| (state >> 24) as u8 | 1)
+        .take(length)
+        .collect()
 }
 
 /// The head of a static program for little-endian MIPS.
@@ -146,7 +159,7 @@ fn the_folder_and_the_image_hold_the_same_bootable_card(
         .mips_kernel()
         .unwrap();
     let kernel = payload::unpack(uimage.payload, uimage.header.compression, Size::mib(8)).unwrap();
-    let initramfs = payload::unpack(&kernel[0x1_1000..], Compression::Gzip, Size::mib(8)).unwrap();
+    let initramfs = payload::unpack(&kernel[0x2_0000..], Compression::Gzip, Size::mib(8)).unwrap();
     assert!(initramfs.starts_with(b"070701"));
 }
 
@@ -204,6 +217,69 @@ fn a_wrong_input_is_named_and_nothing_is_written(
         .clone();
     let said = String::from_utf8(said).unwrap();
     assert!(said.contains(expected), "{said}");
+    assert!(!bench.path("dist").exists());
+}
+
+/// The SD kernel of a card that was made before.
+fn attached_before() -> Vec<u8> {
+    let bench = Bench::new();
+    bench.wz_image("t31", &["--card-size", "128M"]).success();
+    fs::read(bench.path("dist/card/factory_t31_ZMC6tiIDQN")).unwrap()
+}
+
+fn damaged(at: usize) -> Vec<u8> {
+    let mut kernel = kernel(b"");
+    kernel[at] ^= 1;
+    kernel
+}
+
+#[rstest]
+#[case::no_kernel(program(), "it is not a uImage")]
+#[case::damaged_header(damaged(20), "the header of the uImage is damaged")]
+#[case::damaged_payload(damaged(100), "the payload of the uImage is damaged")]
+#[case::unknown_compression(
+    kernel_with(b"\0rd_start\0", Compression::Lzo),
+    "the payload's compression is LZO"
+)]
+#[case::no_initrd(kernel_with(b"", Compression::Lzma), "no support for an initrd")]
+#[case::attached_before(attached_before(), "take the original kernel")]
+fn a_donor_that_will_not_do_is_refused_and_nothing_is_written(
+    #[values("t20", "t31")] soc: &str,
+    #[case] donor: Vec<u8>,
+    #[case] why: &str,
+) {
+    let bench = Bench::new();
+    fs::write(bench.path("kernel"), donor).unwrap();
+    is_refused(&bench, soc, why);
+}
+
+/// What comes of the donor counts. This one gets the archive as it is, and the busybox in it is long.
+#[rstest]
+fn an_sd_kernel_that_no_boot_loader_boots_is_refused_and_nothing_is_written(
+    #[values("t20", "t31")] soc: &str,
+) {
+    let donor = kernel_with(b"\0rd_start\0", Compression::Lzma);
+    let longer = |bytes: Vec<u8>| [program(), bytes].concat();
+    let cases = [
+        (longer(noise(12_000_000)), "reads 10027072 at most"),
+        // Unpacked from 0x80600000 to 0x80010000: out before what is behind them is read.
+        (
+            longer([vec![0; 7_000_000], noise(100_000)].concat()),
+            "would overwrite it while unpacking it",
+        ),
+    ];
+    for (busybox, why) in cases {
+        let bench = Bench::new();
+        fs::write(bench.path("busybox"), busybox).unwrap();
+        fs::write(bench.path("kernel"), &donor).unwrap();
+        is_refused(&bench, soc, why);
+    }
+}
+
+fn is_refused(bench: &Bench, soc: &str, why: &str) {
+    let said = bench.wz_image(soc, &[]).code(1).get_output().stderr.clone();
+    let said = String::from_utf8(said).unwrap();
+    assert!(said.contains("WZ-1040") && said.contains(why), "{said}");
     assert!(!bench.path("dist").exists());
 }
 
