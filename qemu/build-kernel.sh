@@ -1,6 +1,6 @@
 #!/bin/bash
 # Builds the emulated camera's kernel into the cache and prints its directory:
-#   uImage  vmlinux  modules/*.ko  gen_init_cpio  config
+#   uImage  donor/uImage  vmlinux  modules/*.ko  gen_init_cpio  config
 # A directory once made is final: its name is a hash of all that went in.
 # Needs no root. Progress goes to stderr, the compiler's output to <directory>.log.
 set -Eeuo pipefail
@@ -16,7 +16,7 @@ die() { say "$*"; exit 1; }
 
 versions=$(dpkg-query -W -f='${Package} ${Version} ${db:Status-Status}\n' "${packages[@]}" 2>/dev/null) ||
 	die "needs the Debian packages ${packages[*]} (run \`make setup\`)"
-key=$({ echo "$versions"; cat build-kernel.sh kernel.config patches/*.patch; } | sha256sum | cut -c1-16)
+key=$({ echo "$versions"; cat build-kernel.sh kernel.config patches/*.patch donor/*; } | sha256sum | cut -c1-16)
 dir=$cache/kernel-$key
 
 if [ -d "$dir" ]; then
@@ -32,7 +32,7 @@ if [ -d "$dir" ]; then
 	exit
 fi
 
-for tool in make gcc flex bison bc patch xz; do
+for tool in make gcc flex bison bc patch xz lzma; do
 	command -v $tool >/dev/null || die "needs $tool (run \`make setup\`)"
 done
 [ -r "$tarball" ] || die "$tarball is missing (run \`make setup\`)"
@@ -44,7 +44,7 @@ trap 'rm -rf "$work"' EXIT
 trap 'say "failed, the last lines of $log:"; tail -n 15 "$log" >&2' ERR
 tree=$work/tree
 out=$work/out
-mkdir "$tree" "$out" "$out/modules"
+mkdir "$tree" "$out" "$out/modules" "$out/donor"
 
 # The same inputs give the same bytes, whatever the caller's make was told.
 unset MAKEFLAGS MFLAGS MAKEOVERRIDES KBUILD_OUTPUT
@@ -75,8 +75,10 @@ padded_config() {
 	done <kernel.config
 }
 
+# configure [<more lines>...]
 configure() {
 	padded_config >"$work/fragment"
+	[ $# = 0 ] || printf '%s\n' "$@" >>"$work/fragment"
 	kmake KCONFIG_ALLCONFIG="$work/fragment" allnoconfig
 	echo "lines of kernel.config that Kconfig did not take:" >>"$log"
 	if grep '^CONFIG_' "$work/fragment" | grep -vxFf "$tree/.config" >>"$log"; then
@@ -107,15 +109,30 @@ uimage() {
 	cat "$work/header.signed" "$payload"
 }
 
-collect() {
+# The kernel that the tree holds now.
+kernel() {
 	local load entry
 	load=0x$(mipsel-linux-gnu-nm "$tree/vmlinux" | awk '$3 == "_text" { print $1 }')
 	entry=$(mipsel-linux-gnu-readelf -h "$tree/vmlinux" | awk '/Entry point/ { print $4 }')
 	gzip -9nc "$tree/arch/mips/boot/vmlinux.bin" >"$work/vmlinux.bin.gz"
-	uimage "$work/vmlinux.bin.gz" "$load" "$entry" "Linux-$(cat "$tree/include/config/kernel.release")" >"$out/uImage"
+	uimage "$work/vmlinux.bin.gz" "$load" "$entry" "Linux-$(cat "$tree/include/config/kernel.release")"
+}
+
+collect() {
+	kernel >"$out/uImage"
 	cp "$tree/vmlinux" "$tree/usr/gen_init_cpio" "$out"
 	cp "$tree/.config" "$out/config"
 	find "$tree" -name '*.ko' -exec cp -t "$out/modules" {} +
+}
+
+# The same kernel with an initramfs of its own inside, as kernels for cameras have; only that is compiled, and all is
+# linked again.
+donor() {
+	mipsel-linux-gnu-gcc -nostdlib -static -mno-abicalls -fno-pic -o "$work/init" donor/init.S
+	sed "s|@init@|$work/init|; s|@text@|$PWD/donor/init.S|" donor/initramfs.list >"$work/initramfs.list"
+	configure "CONFIG_INITRAMFS_SOURCE=\"$work/initramfs.list\"" CONFIG_INITRAMFS_COMPRESSION_LZMA=y
+	kmake vmlinux.bin
+	kernel >"$out/donor/uImage"
 }
 
 : >"$log"
@@ -126,6 +143,8 @@ configure
 say "compiling (about 3 minutes on 2 cores; log: $log)"
 kmake vmlinux.bin modules
 collect
+say "linking it again with an initramfs inside"
+donor
 mv "$out" "$dir"
 say "done"
 echo "$dir"

@@ -47,7 +47,7 @@ pub fn sd_kernel(
     initramfs: &[u8],
     soc: &Soc,
 ) -> Result<SdKernel, CliProblem> {
-    donor::attach(donor, initramfs, boot_limits(soc)).map_err(|error| CliProblem::KernelUnfit {
+    donor::attach(donor, initramfs, &boot_limits(soc)).map_err(|error| CliProblem::KernelUnfit {
         path: path.display().to_string(),
         reason: error.to_string(),
     })
@@ -57,7 +57,7 @@ pub fn sd_kernel(
 pub fn boot_limits(soc: &Soc) -> BootLimits {
     BootLimits {
         file: soc.sd_boot.longest_file,
-        buffer: soc.sd_boot.buffer,
+        buffers: soc.sd_boot.buffers.clone(),
     }
 }
 

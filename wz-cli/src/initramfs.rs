@@ -168,6 +168,9 @@ const KIND_FILE: u32 = 0o100_000;
 const KIND_LINK: u32 = 0o120_000;
 const KIND_CHARACTER_DEVICE: u32 = 0o020_000;
 
+/// Where a link points that a file takes the place of.
+const PLACEHOLDER: &str = ".";
+
 const MAGIC: &str = "070701";
 const END: &str = "TRAILER!!!";
 /// Archives end on a multiple of this, as cpio writes them.
@@ -262,7 +265,12 @@ impl Archive {
     }
 
     /// Adds a file with the permissions `mode`.
+    ///
+    /// A link of the same name comes first. Where a kernel has an initramfs of its own, this archive is unpacked over
+    /// it: the link takes the place of whatever has the name there, so that the file is a new one. Else it would be
+    /// written through that one's other names, and two of our files might become one.
     pub fn file(&mut self, path: &str, mode: u32, content: &[u8]) {
+        self.link(path, PLACEHOLDER);
         self.entry(
             path,
             Numbers {
@@ -484,7 +492,7 @@ mod tests {
         let entries = read(archive(b"program", b"box").finish());
         let found = entries
             .into_iter()
-            .find(|entry| entry.name == name)
+            .rfind(|entry| entry.name == name)
             .unwrap();
         let (name, content) = (name.to_owned(), content.as_bytes().to_vec());
         assert_eq!(
@@ -497,6 +505,17 @@ mod tests {
                 content
             }
         );
+    }
+
+    #[test]
+    fn before_each_file_whatever_has_its_name_becomes_a_link() {
+        let entries = read(archive(b"program", b"box").finish());
+        for (at, file) in entries.iter().enumerate() {
+            if file.mode & 0o170_000 == KIND_FILE {
+                let before = &entries[at - 1];
+                assert_eq!((&before.name, before.mode), (&file.name, 0o120_777));
+            }
+        }
     }
 
     #[test]

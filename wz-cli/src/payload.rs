@@ -12,6 +12,9 @@ use wz_core::units::Size;
 const STEP: usize = 64;
 /// The head of an LZMA file: properties, dictionary size, unpacked size.
 const LZMA_HEAD: usize = 13;
+/// Stands there for a size that was not known: the data end with a mark of their own. `lzma` always writes this, and
+/// with it the build of every kernel (`cmd_lzma` in `scripts/Makefile.lib`), which adds the size behind the data.
+const LZMA_SIZE_UNKNOWN: u64 = u64::MAX;
 const LZMA_MIN_DICTIONARY: usize = 1 << 16;
 const LZMA_MAX_DICTIONARY: usize = 1 << 23;
 
@@ -33,11 +36,6 @@ pub enum PayloadError {
         /// What the header says.
         found: Compression,
     },
-    /// An LZMA payload that U-Boot on a 32-bit camera refuses.
-    #[error(
-        "the LZMA payload does not say how long it is unpacked; U-Boot needs that (pack it with a known size)"
-    )]
-    SizeUnknown,
     /// More than the caller allows.
     #[error("the payload unpacks to more than {limit}, which is too large for a camera")]
     TooLarge {
@@ -157,14 +155,14 @@ fn unlzma(
         source,
     };
     let announced = lzma_announced_size(packed)?;
-    if announced > limit {
+    if announced.is_some_and(|size| size > limit) {
         return Err(PayloadError::TooLarge { limit });
     }
     let dictionary_limit_kb = u32::try_from(limit.get() / 1024)
         .unwrap_or(u32::MAX)
         .max(1 << 17);
     let mut decoder = LzmaStream::new_mem_limit(dictionary_limit_kb, None);
-    let mut plain = Vec::with_capacity(announced.as_usize());
+    let mut plain = Vec::with_capacity(announced.unwrap_or_default().as_usize());
     let mut window = vec![0; LZMA_MIN_DICTIONARY];
     let mut rest = packed;
     loop {
@@ -172,11 +170,18 @@ fn unlzma(
             Some(step) => (step, Action::Run),
             None => (rest, Action::Finish),
         };
-        let result = decoder
-            .process(step, &mut window, action)
-            .map_err(damaged)?;
+        let result = decoder.process(step, &mut window, action);
+        let result = result.map_err(|source| match source.kind() {
+            io::ErrorKind::UnexpectedEof => PayloadError::Cut {
+                produced: plain.len(),
+            },
+            _ => damaged(source),
+        })?;
         rest = &rest[result.bytes_consumed..];
         plain.extend_from_slice(&window[..result.bytes_produced]);
+        if plain.len() > limit.as_usize() {
+            return Err(PayloadError::TooLarge { limit });
+        }
         watch(Progress {
             consumed: packed.len() - rest.len(),
             produced: plain.len(),
@@ -192,16 +197,14 @@ fn unlzma(
     }
 }
 
-/// What the head of an LZMA file says about its unpacked size.
-fn lzma_announced_size(packed: &[u8]) -> Result<Size, PayloadError> {
+/// The unpacked size in the head of an LZMA file, if it was known.
+fn lzma_announced_size(packed: &[u8]) -> Result<Option<Size>, PayloadError> {
     let head: &[u8; LZMA_HEAD] = packed
         .first_chunk()
         .ok_or(PayloadError::Cut { produced: 0 })?;
     let [_, _, _, _, _, size @ ..] = *head;
-    match u64::from_le_bytes(size) {
-        u64::MAX => Err(PayloadError::SizeUnknown),
-        size => Ok(Size::bytes(size)),
-    }
+    let size = u64::from_le_bytes(size);
+    Ok((size != LZMA_SIZE_UNKNOWN).then_some(Size::bytes(size)))
 }
 
 fn gzip(plain: &[u8]) -> io::Result<Vec<u8>> {
@@ -268,6 +271,16 @@ mod tests {
         );
     }
 
+    #[test]
+    fn an_lzma_payload_that_does_not_say_that_it_is_too_large_is_refused() {
+        let packed = lzma_of_unknown_size(&sample());
+        let refused = unpack(&packed, Compression::Lzma, Size::bytes(399_999));
+        assert!(
+            matches!(refused, Err(PayloadError::TooLarge { .. })),
+            "{refused:?}"
+        );
+    }
+
     #[rstest]
     fn a_payload_cut_anywhere_is_refused(
         #[values(Compression::Gzip, Compression::Lzma)] how: Compression,
@@ -278,14 +291,32 @@ mod tests {
         assert!(refused.is_err(), "{kept} bytes were unpacked");
     }
 
+    /// As `lzma` packs it, which is given no size.
+    fn lzma_of_unknown_size(plain: &[u8]) -> Vec<u8> {
+        let options = LzmaOptions::with_preset(9);
+        let mut encoder = LzmaWriter::new_use_header(Vec::new(), &options, None).unwrap();
+        encoder.write_all(plain).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[rstest]
+    #[case::ended_by_its_mark(&[])]
+    #[case::followed_by_its_size(&400_000u32.to_le_bytes())]
+    fn an_lzma_payload_of_unknown_size_is_unpacked_to_its_end(#[case] behind: &[u8]) {
+        let packed = [&lzma_of_unknown_size(&sample()), behind].concat();
+        assert_eq!(packed[5..13], [0xff; 8]);
+        assert!(unpack(&packed, Compression::Lzma, LIMIT).unwrap() == sample());
+    }
+
     #[test]
-    fn an_lzma_payload_of_unknown_size_is_refused() {
+    fn an_lzma_payload_of_unknown_size_without_an_end_is_refused() {
         let mut packed = pack(&sample(), Compression::Lzma).unwrap();
         packed[5..13].fill(0xff);
-        assert!(matches!(
-            unpack(&packed, Compression::Lzma, LIMIT),
-            Err(PayloadError::SizeUnknown)
-        ));
+        let refused = unpack(&packed, Compression::Lzma, LIMIT);
+        assert!(
+            matches!(refused, Err(PayloadError::Cut { .. })),
+            "{refused:?}"
+        );
     }
 
     #[test]

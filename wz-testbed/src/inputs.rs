@@ -14,6 +14,11 @@ pub fn kernel() -> Result<PathBuf> {
     file("WZ_KERNEL_DIR", Some("uImage"))
 }
 
+/// The same kernel with an initramfs of its own inside (`qemu/donor`).
+pub(crate) fn donor_kernel() -> Result<PathBuf> {
+    file("WZ_KERNEL_DIR", Some("donor/uImage"))
+}
+
 /// The static busybox for the camera's processor that `WZ_BUSYBOX` names.
 pub fn busybox() -> Result<PathBuf> {
     file("WZ_BUSYBOX", None)
@@ -109,9 +114,9 @@ fn attach(archive: initramfs::Archive) -> Result<Vec<u8>> {
     // The emulator's kernel is held to no limits.
     let limits = donor::BootLimits {
         file: Size::mib(16),
-        buffer: 0x8800_0000,
+        buffers: Vec::new(),
     };
-    let attached = donor::attach(&read(kernel()?)?, &archive.finish(), limits);
+    let attached = donor::attach(&read(kernel()?)?, &archive.finish(), &limits);
     attached
         .map(|made| made.image)
         .map_err(|e| Error::Fixture(e.to_string()))

@@ -96,6 +96,10 @@ pub(crate) fn power_on(flash: &[u8], card: Option<&Path>) -> Result<Decision> {
     })
 }
 
+/// Where it reads a kernel from the card to: the lower of the addresses that are known, from which unpacking comes
+/// sooner in its own way.
+const SD_KERNEL_BUFFER: u32 = 0x8060_0000;
+
 /// Why U-Boot does not boot a kernel from the card.
 enum NoSdKernel {
     NoCard,
@@ -114,7 +118,7 @@ fn sd_kernel(card: Option<&Path>, name: &str, limit: Size) -> Result<Vec<u8>, No
         }));
     }
     uimage::check(&bytes)
-        .and_then(|image| image.to_elf())
+        .and_then(|image| image.to_elf(SD_KERNEL_BUFFER))
         .map_err(NoSdKernel::Refused)
 }
 

@@ -10,17 +10,15 @@
 //! This is a second reading of the format on purpose: it judges what `wz-core` and `wz` write.
 
 use std::fmt;
-use std::io::Read;
-
-use lzma_rust2::LzmaReader;
 
 use crate::elf;
+use crate::unpacking;
 
 pub(crate) const HEADER: usize = 64;
 pub(crate) const MAGIC: [u8; 4] = [0x27, 0x05, 0x19, 0x56];
 
-/// What unpacking may take: a dictionary of 64 MiB.
-const LZMA_MEMORY_KIB: u32 = 66 * 1024;
+/// A place in memory where the file does not get in the way of what is unpacked.
+const FAR_AWAY: u32 = 0x8400_0000;
 
 const OS_LINUX: u8 = 5;
 const ARCH_MIPS: u8 = 5;
@@ -123,28 +121,29 @@ impl Uimage<'_> {
         HEADER + self.data.len()
     }
 
-    /// `bootm`: the unpacked kernel as an ELF file for QEMU.
-    pub(crate) fn to_elf(&self) -> Result<Vec<u8>, Refusal> {
-        Ok(elf::wrap(&self.unpack()?, self.load, self.entry))
+    /// Where the unpacked kernel goes.
+    pub(crate) fn load(&self) -> u32 {
+        self.load
     }
 
-    fn unpack(&self) -> Result<Vec<u8>, Refusal> {
-        let mut out = Vec::new();
-        match self.compression {
-            0 => out.extend_from_slice(self.data),
-            1 => {
-                flate2::read::GzDecoder::new(self.data)
-                    .read_to_end(&mut out)
-                    .map_err(|e| Refusal::Unpack(format!("gzip: {e}")))?;
-            }
-            3 => {
-                LzmaReader::new_mem_limit(self.data, LZMA_MEMORY_KIB, None)
-                    .and_then(|mut lzma| lzma.read_to_end(&mut out))
-                    .map_err(|e| Refusal::Unpack(format!("LZMA: {e}")))?;
-            }
-            other => return Err(Refusal::Unpack(format!("unknown compression {other}"))),
-        }
-        Ok(out)
+    /// Where it starts.
+    pub(crate) fn entry(&self) -> u32 {
+        self.entry
+    }
+
+    /// `bootm` of a file that was read to `buffer`: the unpacked kernel as an ELF file for QEMU.
+    pub(crate) fn to_elf(&self, buffer: u32) -> Result<Vec<u8>, Refusal> {
+        Ok(elf::wrap(&self.unpack_from(buffer)?, self.load, self.entry))
+    }
+
+    /// The kernel as it lies in memory.
+    pub(crate) fn unpack(&self) -> Result<Vec<u8>, Refusal> {
+        self.unpack_from(FAR_AWAY)
+    }
+
+    fn unpack_from(&self, buffer: u32) -> Result<Vec<u8>, Refusal> {
+        let from = buffer + HEADER as u32;
+        unpacking::unpack(self.data, self.compression, from, self.load).map_err(Refusal::Unpack)
     }
 }
 
@@ -268,7 +267,7 @@ mod tests {
     fn gzip_is_unpacked() {
         let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gz.write_all(b"kernel").unwrap();
-        let mut image = build("test", 0, 0, &gz.finish().unwrap());
+        let mut image = build("test", 0x8001_0000, 0, &gz.finish().unwrap());
         image[31] = 1;
 
         let image = with_new_header_crc(image);
@@ -281,7 +280,7 @@ mod tests {
         let options = LzmaOptions::with_preset(1);
         let mut lzma = LzmaWriter::new_use_header(Vec::new(), &options, Some(6)).unwrap();
         lzma.write_all(b"kernel").unwrap();
-        let mut image = build("test", 0, 0, &lzma.finish().unwrap());
+        let mut image = build("test", 0x8001_0000, 0, &lzma.finish().unwrap());
         image[31] = 3;
 
         let image = with_new_header_crc(image);

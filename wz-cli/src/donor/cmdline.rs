@@ -32,7 +32,19 @@ const TELLING: &[&str] = &[
 
 /// Words that are about somebody else's start, and go: the partition table (the whole chip is one
 /// device for us) and whatever names another initramfs or another first program in it.
-const REPLACED: &[&str] = &["mtdparts=", "noinitrd", "rd_size=", "rd_start=", "rdinit="];
+const REPLACED: &[&str] = &[
+    "cmdlinepart.mtdparts=",
+    "initrd=",
+    "initrdmem=",
+    "mtdparts=",
+    "noinitrd",
+    "rd_size=",
+    "rd_start=",
+    "rdinit=",
+];
+
+/// What stands behind it is for the first program; newer kernels do not look at it.
+const END_OF_PARAMETERS: &str = "--";
 
 /// Why the built-in command line can't be rewritten.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -100,17 +112,23 @@ impl CommandLine {
         Ok(Self { text, places, room })
     }
 
-    /// Writes `words` behind those that stay, at every place, and returns the new command line.
+    /// Writes `words` behind the parameters that stay, at every place, and returns the new command line.
     ///
     /// # Errors
     /// [`CommandLineError::NoRoom`]; the kernel is unchanged then.
     pub fn rewrite(&self, kernel: &mut [u8], words: &[String]) -> Result<String, CommandLineError> {
-        let stay = self
-            .text
-            .split_whitespace()
-            .filter(|word| !is_replaced(word));
+        let old = self.text.split_whitespace();
+        let (parameters, rest): (Vec<_>, Vec<_>) = {
+            let mut ended = false;
+            old.partition(|word| {
+                ended |= *word == END_OF_PARAMETERS;
+                !ended
+            })
+        };
+        let stay = parameters.into_iter().filter(|word| !is_replaced(word));
         let text = stay
             .chain(words.iter().map(String::as_str))
+            .chain(rest)
             .collect::<Vec<_>>()
             .join(" ");
         if text.len() > self.room {
@@ -127,6 +145,34 @@ impl CommandLine {
         }
         Ok(text)
     }
+}
+
+/// The end of the memory that `mem=` leaves the kernel, if it stands in the command line: `size[@start]`, several times.
+pub fn memory_end(text: &str) -> Option<u64> {
+    let regions = text
+        .split_whitespace()
+        .filter_map(|word| word.strip_prefix("mem="));
+    let end = |region: &str| {
+        let (size, start) = region.split_once('@').unwrap_or((region, "0"));
+        bytes(size)?.checked_add(bytes(start)?)
+    };
+    regions.filter_map(end).max()
+}
+
+/// A number as the kernel's `memparse` reads it. Source: `lib/cmdline.c`.
+fn bytes(text: &str) -> Option<u64> {
+    let (digits, shift) = match text.char_indices().next_back()? {
+        (at, 'k' | 'K') => (&text[..at], 10),
+        (at, 'm' | 'M') => (&text[..at], 20),
+        (at, 'g' | 'G') => (&text[..at], 30),
+        _ => (text, 0),
+    };
+    let hex = digits.strip_prefix("0x").or(digits.strip_prefix("0X"));
+    let number = match hex {
+        Some(hex) => u64::from_str_radix(hex, 16).ok()?,
+        None => digits.parse().ok()?,
+    };
+    number.checked_mul(1 << shift)
 }
 
 /// The runs of printable characters that end in a zero.
@@ -276,6 +322,45 @@ mod tests {
             matches!(refused, Err(CommandLineError::NoRoom { room: 19, .. })),
             "{refused:?}"
         );
+    }
+
+    #[test]
+    fn words_for_the_first_program_stay_behind_the_parameters() {
+        let mut kernel = kernel_3_10("console=ttyS1 mem=94M -- single");
+        let text = CommandLine::find(&kernel)
+            .unwrap()
+            .rewrite(&mut kernel, &words())
+            .unwrap();
+        assert_eq!(
+            text,
+            "console=ttyS1 mem=94M rd_start=0x80600000 rd_size=0x1000 -- single"
+        );
+    }
+
+    #[test]
+    fn what_names_another_initramfs_or_a_partition_table_goes() {
+        let mut kernel = kernel_3_10(
+            "console=ttyS1 noinitrd initrd=0x81000000,1M rd_start=1 rd_size=2 rdinit=/linuxrc \
+             cmdlinepart.mtdparts=jz_sfc:-(all) init=/linuxrc",
+        );
+        let text = CommandLine::find(&kernel)
+            .unwrap()
+            .rewrite(&mut kernel, &[])
+            .unwrap();
+        assert_eq!(text, "console=ttyS1 init=/linuxrc");
+    }
+
+    #[rstest]
+    #[case("console=ttyS1 rmem=34M@0x5E00000", None)]
+    #[case("mem=94M rmem=34M@0x5E00000", Some(94 << 20))]
+    #[case("mem=94M@0x0 ispmem=11M@0x6800000", Some(94 << 20))]
+    #[case("mem=64M@0x0 mem=32M@0x4000000", Some(96 << 20))]
+    #[case("mem=0x5e00000", Some(94 << 20))]
+    #[case("mem=96256k", Some(94 << 20))]
+    #[case("mem=nopentium mem=16M", Some(16 << 20))]
+    #[case("mem=", None)]
+    fn the_end_of_memory_is_that_of_the_last_region(#[case] text: &str, #[case] end: Option<u64>) {
+        assert_eq!(memory_end(text), end);
     }
 
     #[rstest]

@@ -38,19 +38,28 @@ struct Clearing {
     start: u32,
 }
 
+impl Clearing {
+    /// Whether storing a zero at `address` is the loop's second store, and not one that may begin another.
+    fn goes_on_at(self, pointer: usize, address: u32) -> bool {
+        pointer == self.pointer && self.start.checked_add(WORD) == Some(address)
+    }
+}
+
 /// Follows the code from `entry` on in a kernel that lies at `load`. `None` if it does not clear its
 /// `.bss` in the way described above.
 pub fn find_bss(kernel: &[u8], load: u32, entry: u32) -> Option<Bss> {
     let mut registers = Registers([None; 32]);
-    let mut clearing = None;
+    let mut clearing: Option<Clearing> = None;
     let mut at = entry;
     for _ in 0..REACH {
         let instruction = Instruction(word_at(kernel, load, at)?);
-        if let Some(start) = instruction.cleared_address(&registers) {
-            clearing.get_or_insert(Clearing {
-                pointer: instruction.rs(),
-                start,
-            });
+        if let Some(cleared) = instruction.cleared_address(&registers) {
+            let pointer = instruction.rs();
+            let goes_on = clearing.is_some_and(|c| c.goes_on_at(pointer, cleared));
+            clearing = clearing.filter(|_| goes_on).or(Some(Clearing {
+                pointer,
+                start: cleared,
+            }));
         }
         if let Some(end) = clearing.and_then(|c| instruction.end_of_loop(&registers, c)) {
             return clearing.map(|c| Bss {
@@ -275,6 +284,16 @@ pub mod tests {
         let to = 0x0800_0000 | ((ENTRY + 12) >> 2 & 0x03ff_ffff);
         let code = [vec![to, NOP, 0xffff_ffff], store_in_delay_slot(BSS)].concat();
         assert_eq!(find_bss(&kernel(&code), LOAD, ENTRY), Some(BSS));
+    }
+
+    /// Some processors' set-up switches a device off in this way.
+    #[test]
+    fn a_zero_that_is_stored_before_is_no_start_of_the_bss() {
+        let device_off = [&la(8, 0xb000_2004)[..], &[SW_ZERO_T0]].concat();
+        for clearing in [store_before_branch(BSS), store_in_delay_slot(BSS)] {
+            let code = [device_off.clone(), clearing].concat();
+            assert_eq!(find_bss(&kernel(&code), LOAD, ENTRY), Some(BSS));
+        }
     }
 
     #[test]

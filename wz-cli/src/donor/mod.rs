@@ -10,9 +10,10 @@
 
 mod cmdline;
 mod entry;
+mod overtaking;
 
 use thiserror::Error;
-use wz_core::image::uimage::{self, HEADER_LEN, Header, Uimage, UimageError};
+use wz_core::image::uimage::{self, Header, Uimage, UimageError};
 use wz_core::units::Size;
 
 pub use cmdline::CommandLineError;
@@ -20,30 +21,30 @@ pub use entry::Bss;
 
 use crate::payload::{self, PayloadError};
 use cmdline::CommandLine;
+use overtaking::Overtaken;
 
 /// The name in the header of an SD kernel begins with this when our program is in it.
 const NAME: &str = "wz_flash-helper";
-const PAGE: u32 = 4096;
+/// The largest page that a MIPS kernel can be built for; it takes no initrd that starts within one.
+const LARGEST_PAGE: u32 = 64 * 1024;
 /// Memory that the kernel sees without page tables, cached: where MIPS kernels run.
 const KSEG0: std::ops::Range<u32> = 0x8000_0000..0xa000_0000;
 /// No camera of these families has more memory than this.
 const MEMORY: Size = Size::mib(128);
-/// Unpacking is watched in steps and unpackers read ahead a little; this covers both.
-const LEAD: u64 = 4096;
 /// Stands in every kernel with support for an initrd: the name of the parameter.
-const INITRD_SUPPORT: &[u8] = b"\0rd_start\0";
+const INITRD_SUPPORT: &[u8] = b"rd_start\0";
 /// A message of the kernel's gzip unpacker (`lib/decompress_inflate.c`).
 const GZIP_SUPPORT: &[u8] = b"Not a gzip file";
 /// The name of the board in QEMU, as its kernel prints it.
 const MALTA: &[u8] = b"MIPS Malta";
 
 /// What the boot loader that is to boot the result can do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BootLimits {
     /// The longest file it reads from the card.
     pub file: Size,
-    /// The address it reads the file to, before it unpacks the payload to the load address.
-    pub buffer: u32,
+    /// The addresses of which it reads the file to one, before it unpacks the payload to the load address.
+    pub buffers: Vec<u32>,
 }
 
 /// The kind of machine that a kernel is for.
@@ -115,6 +116,16 @@ pub enum DonorError {
         "the kernel has no support for an initrd (CONFIG_BLK_DEV_INITRD): the parameter rd_start does not occur in it; take another kernel"
     )]
     NoInitrdSupport,
+    /// The kernel does not use the memory that the initrd would lie in.
+    #[error(
+        "the initramfs would end at {end:#010x}, but the kernel's command line leaves it no memory beyond {memory:#010x} (mem=); take a smaller kernel"
+    )]
+    BeyondMemory {
+        /// The first address behind it.
+        end: u64,
+        /// The first address behind the kernel's memory.
+        memory: u64,
+    },
     /// Too long for the boot loader.
     #[error(
         "the SD kernel would be {} bytes long; the camera's boot loader reads {} at most; take a smaller kernel", length.get(), limit.get()
@@ -127,13 +138,15 @@ pub enum DonorError {
     },
     /// The boot loader would overwrite the packed kernel while it unpacks it.
     #[error(
-        "unpacked, the kernel reaches {reached:#010x} while the boot loader still has to read the packed one from {reading:#010x} on; it would overwrite it. Take a smaller kernel"
+        "a boot loader that reads the SD kernel to {buffer:#010x} would overwrite it while unpacking it: it writes to {reached:#010x} while it still has to read from {reading:#010x} on. Take a smaller kernel"
     )]
     Overtakes {
+        /// The address that it read the file to.
+        buffer: u32,
         /// The address written to.
-        reached: u32,
+        reached: u64,
         /// The address still to be read.
-        reading: u32,
+        reading: u64,
     },
 }
 
@@ -142,7 +155,7 @@ pub enum DonorError {
 ///
 /// # Errors
 /// See [`DonorError`]; each says what to do.
-pub fn attach(donor: &[u8], initramfs: &[u8], limits: BootLimits) -> Result<SdKernel, DonorError> {
+pub fn attach(donor: &[u8], initramfs: &[u8], limits: &BootLimits) -> Result<SdKernel, DonorError> {
     let donor = Uimage::parse_file(donor)?.mips_kernel()?;
     let mut kernel = payload::unpack(donor.payload, donor.header.compression, MEMORY)?;
     let machine = machine(&kernel);
@@ -155,6 +168,7 @@ pub fn attach(donor: &[u8], initramfs: &[u8], limits: BootLimits) -> Result<SdKe
         format!("rd_size={:#x}", initrd.len()),
     ];
     let command_line = command_line.rewrite(&mut kernel, &words)?;
+    check_memory(&command_line, initrd_at, initrd.len())?;
     kernel.resize((initrd_at - donor.header.load) as usize, 0);
     kernel.extend_from_slice(&initrd);
 
@@ -185,12 +199,12 @@ pub fn carries_program(header: &Header) -> bool {
     header.name.starts_with(NAME)
 }
 
-/// The first page behind the kernel's `.bss`.
+/// The first page behind the kernel's `.bss`, whatever pages it has.
 fn place_for_initrd(kernel: &[u8], header: &Header) -> Result<u32, DonorError> {
     let bss = entry::find_bss(kernel, header.load, header.entry).ok_or(DonorError::NoBss {
         entry: header.entry,
     })?;
-    if !contains(kernel, INITRD_SUPPORT) {
+    if !supports_initrd(kernel) {
         return Err(DonorError::NoInitrdSupport);
     }
     let length = Size::bytes(kernel.len() as u64);
@@ -199,7 +213,10 @@ fn place_for_initrd(kernel: &[u8], header: &Header) -> Result<u32, DonorError> {
         length,
         bss,
     };
-    let at = bss.end.checked_next_multiple_of(PAGE).unwrap_or(u32::MAX);
+    let at = bss
+        .end
+        .checked_next_multiple_of(LARGEST_PAGE)
+        .unwrap_or(u32::MAX);
     let in_order = header.load < bss.start
         && bss.start < bss.end
         && u64::from(at) < u64::from(header.load) + MEMORY.get();
@@ -237,8 +254,20 @@ fn pack(kernel: &[u8], donor: &Header) -> Result<Vec<u8>, PayloadError> {
     ))
 }
 
+/// Checks that the kernel manages the memory that the initrd lies in; else it would not look at it.
+fn check_memory(command_line: &str, at: u32, length: usize) -> Result<(), DonorError> {
+    let end = u64::from(at) + length as u64;
+    match cmdline::memory_end(command_line) {
+        Some(memory) if u64::from(KSEG0.start) + memory < end => Err(DonorError::BeyondMemory {
+            end,
+            memory: u64::from(KSEG0.start) + memory,
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// Checks that a boot loader can load and unpack `image`.
-fn check_limits(image: &[u8], limits: BootLimits) -> Result<(), DonorError> {
+fn check_limits(image: &[u8], limits: &BootLimits) -> Result<(), DonorError> {
     let length = Size::bytes(image.len() as u64);
     if length > limits.file {
         return Err(DonorError::FileTooLarge {
@@ -246,31 +275,25 @@ fn check_limits(image: &[u8], limits: BootLimits) -> Result<(), DonorError> {
             limit: limits.file,
         });
     }
-    let uimage = Uimage::parse_file(image)?;
-    let load = u64::from(uimage.header.load);
-    let source = u64::from(limits.buffer) + HEADER_LEN as u64;
-    let source_end = source + uimage.payload.len() as u64;
-    let mut overtaken = None;
-    payload::unpack_watched(
-        uimage.payload,
-        uimage.header.compression,
-        MEMORY,
-        |progress| {
-            let reached = load + progress.produced as u64;
-            let reading = source + progress.consumed as u64;
-            let overtakes = reading < source_end && load < source_end && reached + LEAD > reading;
-            if overtakes && overtaken.is_none() {
-                overtaken = Some((reached, reading));
-            }
-        },
-    )?;
+    let overtaken = overtaking::overtaken(&Uimage::parse_file(image)?, &limits.buffers, MEMORY)?;
     match overtaken {
-        Some((reached, reading)) => Err(DonorError::Overtakes {
-            reached: reached as u32,
-            reading: reading as u32,
+        Some(Overtaken {
+            buffer,
+            reached,
+            reading,
+        }) => Err(DonorError::Overtakes {
+            buffer,
+            reached,
+            reading,
         }),
         None => Ok(()),
     }
+}
+
+/// Whether the kernel knows the parameter `rd_start`. Another name, that of a variable, ends in the same letters.
+fn supports_initrd(kernel: &[u8]) -> bool {
+    let mut places = memchr::memmem::find_iter(kernel, INITRD_SUPPORT);
+    places.any(|at| !kernel[..at].ends_with(b"init"))
 }
 
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {

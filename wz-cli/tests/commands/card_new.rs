@@ -123,7 +123,7 @@ fn program_on(desk: &Desk, card: &str) -> Vec<u8> {
     assert!(kernel.header.name.starts_with("wz_flash-helper "));
     let longest = Size::mib(4);
     let kernel = payload::unpack(kernel.payload, Compression::Lzma, longest).unwrap();
-    payload::unpack(&kernel[0x1_1000..], Compression::Gzip, longest).unwrap()
+    payload::unpack(&kernel[0x2_0000..], Compression::Gzip, longest).unwrap()
 }
 
 fn program() -> Vec<u8> {

@@ -8,7 +8,7 @@ use rstest::rstest;
 use tempfile::TempDir;
 use wz_cli::cardimage::CardImage;
 use wz_cli::payload;
-use wz_core::image::uimage::{Compression, Uimage};
+use wz_core::image::uimage::{self, Compression, Header, Uimage};
 use wz_core::units::Size;
 
 use crate::world;
@@ -99,7 +99,7 @@ fn the_folder_and_the_image_hold_the_same_bootable_card(
         .mips_kernel()
         .unwrap();
     let kernel = payload::unpack(uimage.payload, uimage.header.compression, Size::mib(8)).unwrap();
-    let initramfs = payload::unpack(&kernel[0x1_1000..], Compression::Gzip, Size::mib(8)).unwrap();
+    let initramfs = payload::unpack(&kernel[0x2_0000..], Compression::Gzip, Size::mib(8)).unwrap();
     assert!(initramfs.starts_with(b"070701"));
     assert!(initramfs == fs::read(bench.path("dist/wz_flash-helper.cpio")).unwrap());
 }
@@ -158,6 +158,72 @@ fn a_wrong_input_is_named_and_nothing_is_written(
         .clone();
     let said = String::from_utf8(said).unwrap();
     assert!(said.contains(expected), "{said}");
+    assert!(!bench.path("dist").exists());
+}
+
+/// The SD kernel of a card that was made before.
+fn attached_before() -> Vec<u8> {
+    let bench = Bench::new();
+    bench.wz_image("t31", &["--card-size", "128M"]).success();
+    fs::read(bench.path("dist/card/factory_t31_ZMC6tiIDQN")).unwrap()
+}
+
+fn damaged(at: usize) -> Vec<u8> {
+    let mut kernel = world::donor(b"");
+    kernel[at] ^= 1;
+    kernel
+}
+
+#[rstest]
+#[case::no_kernel(program(), "it is not a uImage")]
+#[case::damaged_header(damaged(20), "the header of the uImage is damaged")]
+#[case::damaged_payload(damaged(100), "the payload of the uImage is damaged")]
+#[case::unknown_compression(
+    world::donor_with(b"\0rd_start\0", Compression::Lzo),
+    "the payload's compression is LZO"
+)]
+#[case::no_initrd(world::donor_with(b"", Compression::Lzma), "no support for an initrd")]
+#[case::attached_before(attached_before(), "take the original kernel")]
+fn a_donor_that_will_not_do_is_refused_and_nothing_is_written(
+    #[values("t20", "t31")] soc: &str,
+    #[case] donor: Vec<u8>,
+    #[case] why: &str,
+) {
+    let bench = Bench::new();
+    fs::write(bench.path("kernel"), donor).unwrap();
+    is_refused(&bench, soc, why);
+}
+
+/// What comes of the donor counts. This one gets the archive as it is, and the busybox in it is long.
+#[rstest]
+fn an_sd_kernel_that_no_boot_loader_boots_is_refused_and_nothing_is_written(
+    #[values("t20", "t31")] soc: &str,
+) {
+    let donor = world::donor_with(b"\0rd_start\0", Compression::Lzma);
+    let longer = |bytes: Vec<u8>| [program(), bytes].concat();
+    let cases = [
+        (
+            longer(world::noise(1, 12_000_000)),
+            "reads 10027072 at most",
+        ),
+        // Unpacked from 0x80600000 to 0x80010000: out before what is behind them is read.
+        (
+            longer([vec![0; 7_000_000], world::noise(1, 100_000)].concat()),
+            "would overwrite it while unpacking it",
+        ),
+    ];
+    for (busybox, why) in cases {
+        let bench = Bench::new();
+        fs::write(bench.path("busybox"), busybox).unwrap();
+        fs::write(bench.path("kernel"), &donor).unwrap();
+        is_refused(&bench, soc, why);
+    }
+}
+
+fn is_refused(bench: &Bench, soc: &str, why: &str) {
+    let said = bench.wz_image(soc, &[]).code(1).get_output().stderr.clone();
+    let said = String::from_utf8(said).unwrap();
+    assert!(said.contains("WZ-1040") && said.contains(why), "{said}");
     assert!(!bench.path("dist").exists());
 }
 

@@ -89,20 +89,19 @@ pub fn other_sd_kernel() -> Vec<u8> {
 
 /// A kernel that the program can be put into, with the name of a board in it.
 pub fn donor(board: &[u8]) -> Vec<u8> {
+    let content = [b"\0rd_start\0Not a gzip file\0", board].concat();
+    donor_with(&content, Compression::Lzma)
+}
+
+/// A kernel with these bytes in it, and what stands at its entry in a kernel.
+pub fn donor_with(content: &[u8], compression: Compression) -> Vec<u8> {
     let code = CLEARS_BSS
         .iter()
         .flat_map(|word| word.to_le_bytes())
         .collect();
     let mut line = b"console=ttyS1,115200n8 mem=94M mtdparts=jz_sfc:-(all)".to_vec();
     line.resize(4096, 0);
-    let kernel: Vec<u8> = [
-        code,
-        b"\0rd_start\0Not a gzip file\0".to_vec(),
-        board.to_vec(),
-        vec![0],
-        line,
-    ]
-    .concat();
+    let kernel: Vec<u8> = [code, content.to_vec(), vec![0], line].concat();
     let header = Header {
         time: 0,
         load: LOAD,
@@ -110,10 +109,11 @@ pub fn donor(board: &[u8]) -> Vec<u8> {
         os: Os::Linux,
         arch: Arch::Mips,
         kind: Kind::Kernel,
-        compression: Compression::Lzma,
+        compression,
         name: "Linux-3.10.14".to_owned(),
     };
-    uimage::build(&header, &payload::pack(&kernel, Compression::Lzma).unwrap())
+    let packed = payload::pack(&kernel, compression).unwrap_or(kernel);
+    uimage::build(&header, &packed)
 }
 
 /// The head of a static program for little-endian MIPS.
@@ -205,7 +205,8 @@ fn config() -> Vec<u8> {
     IMAGE.get_or_init(make).clone()
 }
 
-fn noise(seed: u64, length: usize) -> Vec<u8> {
+/// Bytes that can't be packed.
+pub fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut byte = || {
         state ^= state << 13;

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 
 use super::board::{AnyModel, Board};
 use crate::units::{Offset, Region, Size};
@@ -113,13 +114,22 @@ pub struct KernelFacts {
 }
 
 /// What U-Boots of a family can boot from a card.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SdBoot {
     /// The longest file that they read.
     pub longest_file: Size,
-    /// The address that they read it to, before they unpack the payload to its load address.
-    pub buffer: u32,
+    /// The addresses that they read it to, each to one of them, before they unpack the payload to its load address.
+    #[serde(deserialize_with = "at_least_one")]
+    pub buffers: Vec<u32>,
+}
+
+fn at_least_one<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u32>, D::Error> {
+    let all = Vec::deserialize(from)?;
+    match all.is_empty() {
+        true => Err(D::Error::invalid_length(0, &"at least one address")),
+        false => Ok(all),
+    }
 }
 
 impl Soc {

@@ -22,7 +22,7 @@ console = "ttyS1,115200n8"
 
 [sd_boot]
 longest_file = "0x990040"
-buffer = 0x80600000
+buffers = [0x80600000]
 
 [[chip]]
 name = "tiny1"

@@ -11,6 +11,7 @@ mod backup;
 mod card_faults;
 mod commands;
 mod console;
+mod donors;
 mod emulated_camera;
 mod images;
 mod initramfs;

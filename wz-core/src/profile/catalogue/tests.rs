@@ -325,6 +325,18 @@ fn the_guide_names_every_field(#[case] path: &str, #[case] table: &str) {
 }
 
 #[test]
+fn a_family_of_which_no_buffer_is_known_is_refused() {
+    let known = builtin_text("t31/soc.toml");
+    let text = known.replace("buffers = [0x80600000, 0x84000000]", "buffers = []");
+    assert_ne!(text, known);
+    let problem = parse(&ProfileFile::new("t31/soc.toml", text)).unwrap_err();
+    assert!(
+        problem.what().contains("at least one address"),
+        "{problem:?}"
+    );
+}
+
+#[test]
 fn a_firmware_for_a_soc_that_nobody_knows_is_refused() {
     let card = [ProfileFile::new(
         "t99/stock.toml",
