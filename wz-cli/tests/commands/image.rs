@@ -8,7 +8,7 @@ use rstest::rstest;
 use tempfile::TempDir;
 use wz_cli::cardimage::CardImage;
 use wz_cli::payload;
-use wz_core::image::uimage::{self, Compression, Header, Uimage};
+use wz_core::image::uimage::{Compression, Uimage};
 use wz_core::units::Size;
 
 use crate::world;
@@ -175,7 +175,7 @@ fn damaged(at: usize) -> Vec<u8> {
 }
 
 #[rstest]
-#[case::no_kernel(program(), "it is not a uImage")]
+#[case::no_kernel(world::program(), "it is not a uImage")]
 #[case::damaged_header(damaged(20), "the header of the uImage is damaged")]
 #[case::damaged_payload(damaged(100), "the payload of the uImage is damaged")]
 #[case::unknown_compression(
@@ -200,7 +200,7 @@ fn an_sd_kernel_that_no_boot_loader_boots_is_refused_and_nothing_is_written(
     #[values("t20", "t31")] soc: &str,
 ) {
     let donor = world::donor_with(b"\0rd_start\0", Compression::Lzma);
-    let longer = |bytes: Vec<u8>| [program(), bytes].concat();
+    let longer = |bytes: Vec<u8>| [world::program(), bytes].concat();
     let cases = [
         (
             longer(world::noise(1, 12_000_000)),
