@@ -45,8 +45,8 @@ fn uimage(output: &Output) -> Vec<u8> {
 /// The built-in command line of a kernel that never boots.
 fn command_line(uimage: &[u8]) -> String {
     let uimage = Uimage::parse_file(uimage).unwrap().mips_kernel().unwrap();
-    assert_eq!(uimage.header.compression, Compression::Gzip);
-    let kernel = payload::unpack(uimage.payload, Compression::Gzip, Size::mib(1)).unwrap();
+    assert_eq!(uimage.header.compression, Compression::Lzma);
+    let kernel = payload::unpack(uimage.payload, Compression::Lzma, Size::mib(1)).unwrap();
     let mut texts = kernel.split(|&byte| byte == 0);
     let line = texts.nth(1).unwrap();
     String::from_utf8(line.to_vec()).unwrap()
@@ -149,7 +149,7 @@ fn the_same_tree_makes_the_same_kernel() {
     &["did not take these lines", "CONFIG_DEVTMPFS=y"])]
 #[case::it_does_not_compile(edit("Makefile", "$(CROSS_COMPILE)gcc --version", "echo undefined reference; false"),
     Some(SWAN), &["undefined reference", "'make uImage' failed"])]
-#[case::it_makes_no_image(edit("Makefile", "ln -sf uImage.gz", "true"), Some(SWAN), &["made no arch/mips/boot/uImage"])]
+#[case::it_makes_no_image(edit("Makefile", "ln -sf uImage.lzma", "true"), Some(SWAN), &["made no arch/mips/boot/uImage"])]
 fn what_is_wrong_with_a_tree_is_said(
     #[case] spoil: impl FnOnce(&KernelTree),
     #[case] defconfig: Option<&str>,
