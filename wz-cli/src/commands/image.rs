@@ -64,6 +64,8 @@ pub struct Made {
     pub zip: PathBuf,
     /// The image of a whole card.
     pub image: PathBuf,
+    /// The program for the camera with all that it needs, as `wz card new` puts it into a kernel.
+    pub initramfs: PathBuf,
     /// The length of the SD kernel on it.
     pub kernel_bytes: u64,
     /// The command line that is built into the SD kernel.
@@ -77,6 +79,7 @@ impl Report for Made {
         writeln!(to, "folder  {}", self.folder.display())?;
         writeln!(to, "zip     {}", self.zip.display())?;
         writeln!(to, "image   {}", self.image.display())?;
+        writeln!(to, "program {}", self.initramfs.display())?;
         writeln!(
             to,
             "kernel  {} bytes, \"{}\"",
@@ -128,13 +131,16 @@ pub fn run(args: &ImageArgs) -> Result<Made, CliProblem> {
     let folder = args.out.join("card");
     let zip = args.out.join(format!("{name}.zip"));
     let image = args.out.join(format!("{name}.img"));
+    let initramfs = args.out.join("wz_flash-helper.cpio");
     package::write_folder(&folder, &content)?;
     files::write_whole(&zip, &zipped)?;
+    files::write_whole(&initramfs, &archive)?;
     CardImage::create(&image, args.card_size, &content)?;
     Ok(Made {
         folder,
         zip,
         image,
+        initramfs,
         purpose: purpose(soc, kernel_name, sd_kernel.machine),
         kernel_bytes: sd_kernel.image.len() as u64,
         command_line: sd_kernel.command_line,

@@ -148,6 +148,7 @@ fn the_folder_and_the_image_hold_the_same_bootable_card(
     let kernel = payload::unpack(uimage.payload, uimage.header.compression, Size::mib(8)).unwrap();
     let initramfs = payload::unpack(&kernel[0x1_1000..], Compression::Gzip, Size::mib(8)).unwrap();
     assert!(initramfs.starts_with(b"070701"));
+    assert!(initramfs == fs::read(bench.path("dist/wz_flash-helper.cpio")).unwrap());
 }
 
 #[test]
