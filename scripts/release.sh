@@ -16,6 +16,7 @@ files=$work/files
 
 umask 022
 export LC_ALL=C TZ=UTC
+export VOICES=${VOICES-en}
 
 main() {
     [ "$(uname -m)" = x86_64 ] || die "a release is made on x86_64: the wz that goes into it makes the cards, too"
@@ -71,7 +72,7 @@ make_card() {
 
 list_contents() {
     python3 -I "$root/scripts/sbom.py" --version "$WZ_VERSION" --zig "$(cross_tools_dir)/bin/zig" --busybox "${busybox%/*}" \
-        ${VOICES-en:+--voices} ${is_for_emulator:+--emulator} >"$files/sbom.cdx.json"
+        ${VOICES:+--voices} ${is_for_emulator:+--emulator} >"$files/sbom.cdx.json"
 }
 
 # put_common_files <folder>: what owners of every computer get
