@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks an SBOM (scripts/sbom.py) against Cargo.lock and against the programs that it is about.
+"""Checks an SBOM (scripts/sbom.py) against Cargo.lock, that of Rust's library, and against the programs that it is about.
 
    scripts/check-sbom.py <sbom> <program>...
 
@@ -8,13 +8,19 @@ A program tells of itself which crates are in it: the places of their panics.
 
 import json
 import re
+import subprocess
 import sys
 import tomllib
 from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PLACE = re.compile(rb"/cargo/registry/src/[^/\\\0]+[/\\]([A-Za-z0-9_-]+?)-(\d+\.\d+\.\d+[A-Za-z0-9.+-]*)[/\\]")
+PLACE = re.compile(rb"/(?:cargo/registry/src/[^/\\\0]+|rust/deps)[/\\]([A-Za-z0-9_-]+?)-(\d+\.\d+\.\d+[A-Za-z0-9.+-]*)[/\\]")
+
+
+def rust_library():
+    sysroot = subprocess.run(["rustc", "--print", "sysroot"], check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    return Path(sysroot.stdout.strip()) / "lib/rustlib/src/rust/library"
 
 
 def crates_named_in(program):
@@ -34,8 +40,9 @@ def complaints_about_form(sbom):
 
 
 def complaints_about_crates(sbom):
-    locked = tomllib.loads((ROOT / "Cargo.lock").read_text())["package"]
-    checksums = {(p["name"], p["version"]): p["checksum"] for p in locked if "checksum" in p}
+    locks = [ROOT, rust_library()]
+    packages = [p for folder in locks for p in tomllib.loads((folder / "Cargo.lock").read_text())["package"]]
+    checksums = {(p["name"], p["version"]): p["checksum"] for p in packages if "checksum" in p}
     for crate in sbom["components"]:
         if not crate.get("purl", "").startswith("pkg:cargo/"):
             continue

@@ -27,7 +27,12 @@ PROGRAMS = [
 
 
 def output_of(*command):
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT).stdout
+    # Rust's library is built with what is not stable; the pinned toolchain is known to have it.
+    environment = os.environ | {"RUSTC_BOOTSTRAP": "1"}
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment).stdout
+
+
+RUST_LIBRARY = Path(output_of("rustc", "--print", "sysroot").strip()) / "lib/rustlib/src/rust/library"
 
 
 def licence(expression):
@@ -39,14 +44,23 @@ def sha256(content):
     return [{"alg": "SHA-256", "content": content}]
 
 
-def packages_in(package, target):
-    """Name and version of each package that is linked into a program."""
-    tree = output_of(
-        *["cargo", "tree", "--locked", "--package", package, "--target", target],
-        *["--edges", "normal,no-proc-macro", "--prefix", "none", "--no-dedupe", "--format", "{p}"],
+def tree(manifest, package, target, *options):
+    """Name, version, licence and origin of each package that is linked into a program."""
+    lines = output_of(
+        *["cargo", "tree", "--locked", "--manifest-path", manifest, "--package", package, "--target", target, *options],
+        *["--edges", "normal,no-proc-macro", "--prefix", "none", "--no-dedupe", "--format", "{p}|{l}"],
     )
-    words = (line.split() for line in tree.splitlines())
-    return sorted({(name, version.removeprefix("v")) for name, version, *_ in words})
+    for line in lines.splitlines():
+        place, terms = line.split("|")
+        name, version, *origin = place.split()
+        yield name, version.removeprefix("v"), terms, bool(origin)
+
+
+def crates_in(package, target):
+    """Name, version and licence of the crates in a program, those of Rust's own library included."""
+    ours = ((*crate, terms) for *crate, terms, _ in tree(ROOT / "Cargo.toml", package, target))
+    library = tree(RUST_LIBRARY / "Cargo.toml", "std", target, "--features", "backtrace")
+    return {*ours, *((*crate, terms) for *crate, terms, is_part_of_rust in library if not is_part_of_rust)}
 
 
 def crate_ref(name, version):
@@ -55,17 +69,15 @@ def crate_ref(name, version):
 
 def crates(wanted):
     """The components of crates, with the hashes that Cargo.lock has."""
-    locked = tomllib.loads((ROOT / "Cargo.lock").read_text())["package"]
-    checksums = {(p["name"], p["version"]): p.get("checksum") for p in locked}
-    metadata = json.loads(output_of("cargo", "metadata", "--format-version", "1", "--locked"))
-    licences = {(p["name"], p["version"]): p["license"] for p in metadata["packages"]}
-    for name, version in wanted:
+    locks = [tomllib.loads((folder / "Cargo.lock").read_text())["package"] for folder in (ROOT, RUST_LIBRARY)]
+    checksums = {(p["name"], p["version"]): p.get("checksum") for packages in locks for p in packages}
+    for name, version, terms in sorted(wanted):
         component = {
             "type": "library",
             "bom-ref": crate_ref(name, version),
             "name": name,
             "version": version,
-            "licenses": licence(licences[name, version]),
+            "licenses": licence(terms),
         }
         if checksum := checksums[name, version]:  # the workspace's own have none
             component |= {"hashes": sha256(checksum), "purl": crate_ref(name, version)}
@@ -162,17 +174,17 @@ def programs(version, contents):
             "description": f"built for {target}",
             "licenses": licence("MIT OR Apache-2.0"),
         }
-        refs = [crate_ref(*p) for p in contents[package, target]]
+        refs = [crate_ref(name, version) for name, version, _ in contents[package, target]]
         yield component, {"ref": name, "dependsOn": sorted([*refs, "rust-std", libc, "zig"])}
 
 
 def document(options):
-    contents = {(package, target): packages_in(package, target) for _, package, target, _ in PROGRAMS}
+    contents = {(package, target): crates_in(package, target) for _, package, target, _ in PROGRAMS}
     ours, dependencies = zip(*programs(options.version, contents))
     components = [*ours, busybox(options.busybox), *libraries(options.zig)]
     components += [voices()] if options.voices else []
     components += [emulator_kernel()] if options.emulator else []
-    components += crates(sorted({p for packages in contents.values() for p in packages}))
+    components += crates(set().union(*contents.values()))
     parts = [c["bom-ref"] for c in components if c["type"] != "library"]
     return {
         "bomFormat": "CycloneDX",
