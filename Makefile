@@ -12,7 +12,7 @@ SEED ?= 1
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup image qemu-test test lint bench torture clean
+.PHONY: help setup image release release-check qemu-test test lint bench torture clean
 
 # An emulated camera waits more than it works: for keys, for its flash chip, for its card.
 CAMERAS_AT_ONCE ?= $(shell echo $$((2 * $$(nproc))))
@@ -21,7 +21,7 @@ CAMERAS_AT_ONCE ?= $(shell echo $$((2 * $$(nproc))))
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: ## Install everything that any target needs
 	@scripts/setup.sh
@@ -29,6 +29,13 @@ setup: ## Install everything that any target needs
 image: ## Make an SD card in dist/<soc>/ (SOC=t31 or t20; for a real camera KERNEL=<uImage> or KERNEL_TREE=<dir>; VOICES= for none)
 	@VOICES="$(VOICES)" KERNEL_TREE="$(KERNEL_TREE)" KERNEL_DEFCONFIG="$(KERNEL_DEFCONFIG)" CROSS_COMPILE="$(CROSS_COMPILE)" \
 	scripts/image.sh "$(SOC)" "$(KERNEL)"
+
+release: ## Make a release in dist/release/ and check it (KERNEL_T31=, KERNEL_T20=: a card for real cameras)
+	@scripts/release.sh
+	@scripts/check-release.sh
+
+release-check: release ## Make the release once more, elsewhere, and compare all bytes
+	@scripts/check-reproducible.sh
 
 test: ## Run the tests that need no emulated camera
 	@scripts/setup.sh host test

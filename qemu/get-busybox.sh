@@ -1,5 +1,6 @@
 #!/bin/bash
 # Builds the camera's busybox (static, mipsel, musl, only what busybox.config names) into the cache and prints its path.
+# Its source lies beside it, in the folder source: a release has to have it.
 # A directory once made is final: its name is a hash of all that went in.
 # The source is Debian's, with Debian's patches, through this system's package sources and keys, but with a package state
 # of its own: nothing outside the cache changes. Needs no root; the compiler is the one of scripts/requirements.txt.
@@ -43,7 +44,7 @@ finish() {
 }
 trap finish EXIT
 tree=$work/tree
-mkdir "$tree" "$work/bin" "$work/out"
+mkdir -p "$tree" "$work/bin" "$work/out/source"
 : >"$log"
 
 # -c is read after the system's configuration, so these lines win over it.
@@ -124,6 +125,7 @@ say "compiling (about a minute on 2 cores; log: $log)"
 configure >>"$log" 2>&1
 bbmake -j"$(nproc)" NM=true STRIP=true OBJCOPY=true SKIP_STRIP=y CONFIG_EXTRA_LDFLAGS=-s >>"$log" 2>&1 </dev/null
 mv "$tree/busybox" "$work/out/"
+mv "$work"/busybox_*.dsc "$work"/busybox_*.tar.* "$work/out/source/"
 mv "$work/out" "$dir"
 say "done"
 echo "$dir/busybox"

@@ -30,3 +30,12 @@ cargo_target_dir() {
     case $target in /*) ;; *) target=$root/$target ;; esac
     printf '%s\n' "$target"
 }
+
+# The owner's tool: $WZ_PROGRAM, or what cargo builds for this computer.
+wz() {
+    if [ -n "${WZ_PROGRAM:-}" ]; then
+        "$WZ_PROGRAM" "$@"
+    else
+        cargo run --quiet --manifest-path "$root/Cargo.toml" --package wz-cli -- "$@"
+    fi
+}

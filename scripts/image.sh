@@ -25,5 +25,4 @@ init=$("$root/scripts/build-camera.sh" | tail -n 1)
 voices=()
 [ -z "${VOICES=en}" ] || voices=(--voices "$("$root/scripts/make-voices.sh" "$VOICES" | tail -n 1)")
 
-cargo run --quiet --manifest-path "$root/Cargo.toml" --package wz-cli -- \
-    image --soc "$soc" --kernel "$kernel" --init "$init" --busybox "$busybox" "${voices[@]}" --out "$out"
+wz image --soc "$soc" --kernel "$kernel" --init "$init" --busybox "$busybox" "${voices[@]}" --out "$out"

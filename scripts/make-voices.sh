@@ -10,5 +10,5 @@ out=$(cargo_target_dir)/voices/$name
 
 [ -f "$text" ] || die "there is no '$text' (VOICES= takes the name of a file in voices/)"
 "$root/scripts/setup.sh" host voices
-cargo run --quiet --manifest-path "$root/Cargo.toml" --package wz-cli -- voices --text "$text" --out "$out" >&2
+wz voices --text "$text" --out "$out" >&2
 echo "$out"

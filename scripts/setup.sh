@@ -3,14 +3,15 @@
 #
 #   scripts/setup.sh [group ...]
 #
-# Groups: host (Rust), test, voices, camera (zig), kernel, tree (a vendor's kernel), emulator, lint. Without a group: all of them.
+# Groups: host (Rust), test, voices, camera (zig), kernel, tree (a vendor's kernel), emulator, release, lint.
+# Without a group: all of them.
 # Debian packages come through apt (as root or through sudo), everything else goes to the cache folder.
 # WZ_SKIP_PACKAGES=1 leaves the packages to you.
 set -euo pipefail
 exec </dev/null # nothing here asks questions (sudo asks on the terminal itself)
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-all_groups="host test voices camera kernel tree emulator lint"
+all_groups="host test voices camera kernel tree emulator release lint"
 
 main() {
     local groups=${*:-$all_groups} group
@@ -25,8 +26,12 @@ main() {
     case " $groups " in
         *" camera "*) install_cross_tools ;;
     esac
+    # wz is for owners of Windows, too.
     case " $groups " in
-        *" lint "*) install_windows_library ;;
+        *" lint "* | *" release "*) install_rust_library x86_64-pc-windows-gnu ;;
+    esac
+    case " $groups " in
+        *" release "*) install_rust_library x86_64-unknown-linux-musl ;;
     esac
 }
 
@@ -88,11 +93,11 @@ install_rust() {
     esac
 }
 
-# wz is for owners of Windows, too.
-install_windows_library() {
-    local target=x86_64-pc-windows-gnu sysroot
+# install_rust_library <target>
+install_rust_library() {
+    local sysroot
     sysroot=$(rustc --print sysroot)
-    [ -d "$sysroot/lib/rustlib/$target" ] || run_rustup "Rust's library for Windows" target add "$target"
+    [ -d "$sysroot/lib/rustlib/$1" ] || run_rustup "Rust's library for $1" target add "$1"
 }
 
 # run_rustup <what> <rustup arguments>

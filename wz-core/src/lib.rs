@@ -34,3 +34,9 @@ pub mod fw_env;
 pub mod report;
 
 pub mod run;
+
+/// The version of this program: that of the workspace; with the commit, if `scripts/release.sh` built it.
+pub const VERSION: &str = match option_env!("WZ_VERSION") {
+    Some(version) => version,
+    None => env!("CARGO_PKG_VERSION"),
+};

@@ -66,7 +66,7 @@ fn tell(problem: Problem, reporters: &mut Reporters<'_>) -> bool {
     // A card that takes no logs may still take the kernel's new name.
     reporters.open_logs(Path::new(MOUNT_POINT), Earlier::Keep);
     reporters.report(&Event::Started {
-        version: env!("CARGO_PKG_VERSION"),
+        version: wz_core::VERSION,
     });
     reporters.report(&Event::Failed(problem));
     reporters.report(&Event::Note(kernel_log::read()));

@@ -49,7 +49,7 @@ pub fn run() {
     let slot = Slot::of(&desk.root);
 
     reporters.report(&Event::Started {
-        version: env!("CARGO_PKG_VERSION"),
+        version: wz_core::VERSION,
     });
     reporters.report(&Event::Note(surroundings_note(&watchdog)));
     end_phase(Phase::Kernel, Duration::ZERO, &mut reporters);

@@ -34,7 +34,7 @@ use crate::screen::{Format, Report, Screen};
 #[derive(Debug, Parser)]
 #[command(
     name = "wz",
-    version,
+    version = wz_core::VERSION,
     after_help = "Exit codes:
   0  done, and all is in order
   1  something is not in order, or was refused

@@ -153,7 +153,7 @@ fn about(content: &Content, secrets: usize) -> String {
         "For a bug report, made by wz {}.\n\n{files}\n\
          Wi-Fi names, passwords and keys that are set somewhere on the card are replaced by *** wherever they\n\
          stand ({secrets} texts). Have a look before you publish it. No image of flash is in it.\n",
-        env!("CARGO_PKG_VERSION")
+        wz_core::VERSION
     )
 }
 

@@ -64,3 +64,10 @@ fn text_that_goes_into_a_pipe_has_no_colours() {
     let ran = desk.wz(&["hash", "nothing.bin"]);
     assert!(!ran.err.contains('\u{1b}'), "{}", ran.err);
 }
+
+#[test]
+fn the_version_is_the_one_that_the_camera_tells() {
+    let desk = Desk::new();
+    let told = format!("wz {}\n", wz_core::VERSION);
+    assert_eq!(desk.wz(&["--version"]).out, told);
+}

@@ -59,7 +59,7 @@ pub fn run(session: &mut Session, order: Option<&Order>) -> Done {
         (false, _) => reporters.open_logs(&session.card_folder(), Earlier::Keep),
     }
     reporters.report(&Event::Started {
-        version: env!("CARGO_PKG_VERSION"),
+        version: wz_core::VERSION,
     });
     let mut shell = Shell {
         root: &session.root,

@@ -243,7 +243,7 @@ fn one_log_is_all_that_a_bug_report_needs() {
         .expect("a card")
         .read_text(FULL_LOG)
         .expect("a log");
-    let version = format!("wz_flash-helper {}", env!("CARGO_PKG_VERSION"));
+    let version = format!("wz_flash-helper {}", wz_core::VERSION);
     for told in [
         version.as_str(),
         "Linux version",
