@@ -230,7 +230,10 @@ pub fn check_archive(mut archive: &[u8]) -> Result<(), ArchiveError> {
         let mut content = Vec::new();
         entry.read_to_end(&mut content).map_err(not_whole)?;
         archive = entry.finish().map_err(not_whole)?;
-        init = init.or(is_init.then_some(content));
+        // The last entry of a name is the one that stays.
+        if is_init {
+            init = Some(content);
+        }
     }
     Ok(check_program(&init.ok_or(ArchiveError::NoInit)?)?)
 }
