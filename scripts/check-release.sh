@@ -108,6 +108,20 @@ check_card() {
         "$linux/wz" card new card.img --soc "$soc" --kernel "$work/$soc/card/"factory_* --backup >/dev/null
         "$linux/wz" card check card.img --soc "$soc" >/dev/null
     )
+    case $zip in
+        *-emulator.zip) check_donor "$soc" ;;
+    esac
+}
+
+# check_donor <soc>: a kernel without the program gets that from beside wz
+check_donor() {
+    local kernel
+    kernel=$("$root/qemu/build-kernel.sh" | tail -n 1)/uImage
+    (
+        cd "$work/$1/empty"
+        "$linux/wz" card new from-a-kernel.img --soc "$1" --kernel "$kernel" --backup >/dev/null
+        "$linux/wz" card check from-a-kernel.img --soc "$1" >/dev/null
+    )
 }
 
 main
