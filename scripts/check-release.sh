@@ -72,7 +72,12 @@ must_have() {
 }
 
 check_camera_program() {
-    (cd "$work" && cpio --quiet --extract --make-directories init bin/busybox <"$linux/wz_flash-helper.cpio")
+    # Of several entries of a name the last one counts, as for the kernel.
+    (cd "$work" && cpio --quiet --extract --unconditional --make-directories init bin/busybox <"$linux/wz_flash-helper.cpio")
+    local program
+    for program in init bin/busybox; do
+        [ -f "$work/$program" ] && [ ! -L "$work/$program" ] || die "wz_flash-helper.cpio has no program $program"
+    done
     grep -qaF "$version" "$work/init" || die "the program for the camera does not tell the version $version"
 }
 

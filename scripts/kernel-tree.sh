@@ -11,6 +11,7 @@ set -euo pipefail
 soc=$1
 tree=$2
 work=${3:-$(cargo_target_dir)/kernel-tree/$soc}
+case $work in /*) ;; *) work=$PWD/$work ;; esac
 prefix=${CROSS_COMPILE:-mips-linux-gnu-}
 defconfig=${KERNEL_DEFCONFIG:-}
 
@@ -25,7 +26,8 @@ main() {
     command -v "${prefix}gcc" >/dev/null || die "there is no compiler '${prefix}gcc'" \
         "CROSS_COMPILE= takes the prefix of one for MIPS, with its path if it is not on the PATH."
 
-    copy=$work/tree
+    case $work/ in "$(cd "$tree" && pwd)"/*) die "the folder '$work' lies in the tree, which is to stay as it is" ;; esac
+    copy=$work/copy-of-tree
     log=$work/build.log
     fragment=$work/fragment
     mkdir -p "$work"
@@ -113,7 +115,7 @@ write_fragment() {
 
 # What the profile has a kernel told.
 command_line() {
-    cargo run --quiet --manifest-path "$root/Cargo.toml" --package wz-cli -- profile list --format json |
+    wz profile list --format json |
         python3 -I -c 'import json, sys
 print(next(soc["command_line"] for soc in json.load(sys.stdin)["socs"] if soc["name"] == sys.argv[1]))' "$soc"
 }

@@ -14,6 +14,14 @@ case $out in /*) ;; *) out=$PWD/$out ;; esac
 work=$out.partial
 files=$work/files
 
+# What is replaced is a release, and nothing else.
+[ ! -e "$out" ] || [ -f "$out/SHA256SUMS" ] || [ -z "$(ls -A "$out")" ] ||
+    die "'$out' is there already, and is no release" "Name another folder, or move it away."
+# image.sh takes them from this folder.
+for kernel in KERNEL_T31 KERNEL_T20; do
+    case ${!kernel:-/} in /*) ;; *) export "$kernel=$PWD/${!kernel}" ;; esac
+done
+
 umask 022
 export LC_ALL=C TZ=UTC
 export VOICES=${VOICES-en}

@@ -205,7 +205,7 @@ pub enum ArchiveError {
         why: String,
     },
     /// Nothing that a kernel starts.
-    #[error("there is no /init in it")]
+    #[error("there is no program /init in it")]
     NoInit,
     /// It can't be started.
     #[error("its /init can't be started: {0}")]
@@ -227,12 +227,13 @@ pub fn check_archive(mut archive: &[u8]) -> Result<(), ArchiveError> {
             break;
         }
         let is_init = entry.entry().name() == INIT;
+        let is_program = entry.entry().mode() == KIND_FILE | 0o755;
         let mut content = Vec::new();
         entry.read_to_end(&mut content).map_err(not_whole)?;
         archive = entry.finish().map_err(not_whole)?;
         // The last entry of a name is the one that stays.
         if is_init {
-            init = Some(content);
+            init = is_program.then_some(content);
         }
     }
     Ok(check_program(&init.ok_or(ArchiveError::NoInit)?)?)
@@ -381,6 +382,8 @@ pub fn archive(init: &[u8], busybox: &[u8]) -> Archive {
     archive.character_device("dev/console", 0o600, 5, 1);
     archive.character_device("dev/null", 0o666, 1, 3);
     archive.file(INIT, 0o755, init);
+    // What stock U-Boots tell a kernel to start, where it listens to them.
+    archive.link("linuxrc", "/init");
     archive.file(BUSYBOX, 0o755, busybox);
     PROGRAMS
         .iter()
@@ -482,6 +485,7 @@ mod tests {
     #[case("bin/wz", 0o120_777, 1, (0, 0), "/init")]
     #[case("bin/fw_printenv", 0o120_777, 1, (0, 0), "/init")]
     #[case("bin/fw_setenv", 0o120_777, 1, (0, 0), "/init")]
+    #[case("linuxrc", 0o120_777, 1, (0, 0), "/init")]
     #[case("dev/console", 0o020_600, 1, (5, 1), "")]
     #[case("dev/null", 0o020_666, 1, (1, 3), "")]
     #[case("sdcard", 0o040_755, 2, (0, 0), "")]
@@ -519,6 +523,22 @@ mod tests {
                 assert_eq!((&before.name, before.mode), (&file.name, 0o120_777));
             }
         }
+    }
+
+    #[rstest]
+    #[case::ours(archive(&elf(1, 8, 1), b"box"), Ok(()))]
+    #[case::none(Archive::default(), Err(ArchiveError::NoInit))]
+    #[case::link_instead({
+        let mut archive = archive(&elf(1, 8, 1), b"box");
+        archive.link(INIT, "bin/busybox");
+        archive
+    }, Err(ArchiveError::NoInit))]
+    #[case::other_computer(archive(&elf(2, 62, 1), b"box"), Err(ArchiveError::Init(ProgramError::OtherMachine { machine: 62 })))]
+    fn an_archive_is_taken_if_a_camera_can_start_it(
+        #[case] archive: Archive,
+        #[case] expected: Result<(), ArchiveError>,
+    ) {
+        assert_eq!(check_archive(&archive.finish()), expected);
     }
 
     #[test]

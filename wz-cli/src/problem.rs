@@ -59,6 +59,11 @@ problem_table! {
         "The result can't be written to the standard output: {reason}"
         => "Check where the output goes.";
 
+    /// A file, where a folder is needed.
+    NotAFolder = 1009 { path: String }
+        "\"{path}\" is not a folder"
+        => "Name a folder.";
+
     /// Nothing in the folder is an image or an archive.
     NothingToHash = 1010 { folder: String }
         "There is nothing to hash in \"{folder}\": no file in it ends with .bin or .tar.gz"
@@ -187,7 +192,17 @@ problem_table! {
     /// The camera would start it, and it would do something else.
     KernelForeign = 1069 { name: String, kernel: String }
         "The SD kernel \"{name}\" has not this program in it: its header says \"{kernel}\""
-        => "Give it to wz card new as --kernel, which puts the program into it.";
+        => "Move it from the card to a computer, and give it to wz card new as --kernel, which puts the program into it.";
+
+    /// A U-Boot of this firmware starts no kernel from a card.
+    NoKernelFromCard = 1070 {}
+        "The U-Boot that is in flash starts no kernel from a card"
+        => "This camera can't be changed by a card: docs/card.md.";
+
+    /// U-Boots of another generation look for another name.
+    KernelNameMissing = 1071 { firmware: String, name: String }
+        "Some U-Boots of {firmware} look for \"{name}\" only, and there is no such file on the card"
+        => "Give wz card new a kernel with --kernel: it is copied to every name that is needed.";
 
     /// Something else is where a file is to be. Nothing was written.
     Occupied = 1080 { path: String }
@@ -249,6 +264,21 @@ problem_table! {
     ProgramDamaged = 1091 { path: String, why: String }
         "\"{path}\" is not the camera's program: {why}"
         => "Unpack the download again.";
+
+    /// Which of the two is to run on the camera?
+    ProgramTwice = 1092 { kernel: String }
+        "There is a program in the kernel \"{kernel}\" already, and --program names one"
+        => "Leave --program away, or take the kernel that the program was put into.";
+
+    /// QEMU's board. A remark.
+    KernelOfEmulator = 1093 {}
+        "The kernel is the emulator's: no camera boots it"
+        => "For a camera, give a kernel that it boots from a card.";
+
+    /// The name is one that only the U-Boots of another family look for.
+    KernelOfOtherFamily = 1094 { path: String, soc: String, other: String }
+        "\"{path}\" is called like an SD kernel for a {other}, not for a {soc}"
+        => "Check --soc. If the kernel is right, give the file another name.";
 
     /// What the camera is to say is not in order.
     VoicesText = 1100 { path: String, why: String }
@@ -400,6 +430,7 @@ impl CliProblem {
             }
             io::ErrorKind::StorageFull => Self::Full { path },
             io::ErrorKind::IsADirectory => Self::NotAFile { path },
+            io::ErrorKind::NotADirectory => Self::NotAFolder { path },
             _ => Self::InputOutput {
                 path,
                 doing,
@@ -419,6 +450,7 @@ impl CliProblem {
             | Self::Full { .. }
             | Self::InputOutput { .. }
             | Self::NotAFile { .. }
+            | Self::NotAFolder { .. }
             | Self::Output { .. } => Exit::InputOutput,
             _ => Exit::Refused,
         }

@@ -92,7 +92,7 @@ impl Asked {
 }
 
 fn restore(card: &mut dyn Card, catalogue: &Catalogue, findings: &mut Findings) {
-    let mut found = false;
+    let mut wrong = Vec::new();
     let names: Vec<String> = catalogue.socs().map(|soc| soc.name.clone()).collect();
     let mut seen = Vec::new();
     for firmware in names.iter().flat_map(|soc| catalogue.firmwares(soc)) {
@@ -105,18 +105,22 @@ fn restore(card: &mut dyn Card, catalogue: &Catalogue, findings: &mut Findings) 
         let Some(bytes) = asked(content, card, findings).flatten() else {
             continue;
         };
-        found = true;
         let alike = names
             .iter()
             .flat_map(|soc| catalogue.firmware(soc, &firmware.name));
-        if let Some(problems) = least_wrong(path.as_str(), &bytes, alike) {
-            findings.remark(&problems);
-        }
+        wrong.push(least_wrong(path.as_str(), &bytes, alike));
     }
-    if !found {
+    if wrong.is_empty() {
         findings.refuse(&Problem::ConfigMissing {
             file: CardPath::restore().join("<firmware>.conf").to_string(),
         });
+    }
+    // Those of other firmwares choose nothing, as a rule.
+    if wrong.iter().all(Option::is_some) {
+        wrong
+            .iter()
+            .flatten()
+            .for_each(|problems| findings.remark(problems));
     }
 }
 

@@ -48,6 +48,12 @@ pub fn images(
             false => findings.remarks.extend(problems),
         }
     }
+    if wanted.restores && rows.is_empty() {
+        findings.refuse_here(&CliProblem::NoImages {
+            folder: CardPath::restore().to_string(),
+            example: format!("stock_t31x_kernel{IMAGE}"),
+        });
+    }
     if let Some(next) = &wanted.next_firmware {
         let folder = CardPath::restore().join(next).to_string();
         if !rows

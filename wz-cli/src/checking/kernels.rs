@@ -28,7 +28,7 @@ pub struct KernelRow {
 pub struct Names {
     /// Those of any U-Boot that the camera may get.
     pub all: Vec<String>,
-    /// Those of the one that it has, as far as that is known.
+    /// Those of the one that it has, as far as that is known; none if it starts no kernel.
     pub installed: Vec<String>,
 }
 
@@ -85,6 +85,10 @@ pub fn kernels(
             first: first.1.clone(),
             second: other.1.clone(),
         });
+    }
+    if names.installed.is_empty() {
+        findings.refuse_here(&CliProblem::NoKernelFromCard {});
+        return rows;
     }
     let is_started = |row: &KernelRow| named(&names.installed, &row.name, "");
     match (rows.iter().any(is_started), away) {

@@ -53,8 +53,10 @@ pub struct Wish {
     pub rewrite: Option<Rewrite>,
     /// Whether it is only to say what it would do.
     pub dry_run: bool,
-    /// The SD kernel and its name.
-    pub kernel: Option<(String, Vec<u8>)>,
+    /// The SD kernel with the program in it; without it, the one that is on the card stays.
+    pub kernel: Option<Vec<u8>>,
+    /// The names under which U-Boots look for it.
+    pub kernel_names: Vec<String>,
     /// Images and their hash files, by their paths on the card.
     pub images: Vec<(CardPath, Vec<u8>)>,
     /// Whether what is somebody else's is written over.
@@ -92,13 +94,21 @@ struct Piece {
     outcome: Outcome,
 }
 
+impl Wish {
+    /// The kernel under each of its names.
+    fn kernels(&self) -> impl Iterator<Item = (&String, &Vec<u8>)> {
+        let kernel = self.kernel.iter();
+        kernel.flat_map(|kernel| self.kernel_names.iter().map(move |name| (name, kernel)))
+    }
+}
+
 /// Everything that is to be done to a card.
 #[derive(Debug)]
 pub struct Work {
     folders: Vec<CardPath>,
     pieces: Vec<Piece>,
-    /// A kernel that has been put away, and its name.
-    kernel_back: Option<(CardPath, CardPath)>,
+    /// Kernels that have been put away, and their names.
+    kernels_back: Vec<(CardPath, CardPath)>,
 }
 
 /// The whole content of a new card.
@@ -117,7 +127,7 @@ pub fn content(wish: &Wish, catalogue: &Catalogue, soc: &Soc) -> Result<Content,
     for (path, bytes) in &wish.images {
         content.insert(path.to_string(), Entry::File(bytes.clone()));
     }
-    if let Some((name, kernel)) = &wish.kernel {
+    for (name, kernel) in wish.kernels() {
         content.insert(name.clone(), Entry::File(kernel.clone()));
     }
     Ok(content)
@@ -136,7 +146,7 @@ pub fn plan(
     let mut work = Work {
         folders: Vec::new(),
         pieces: Vec::new(),
-        kernel_back: None,
+        kernels_back: Vec::new(),
     };
     let mut in_the_way = Vec::new();
     images::other_kinds(wish, card, &mut in_the_way)?;
@@ -150,17 +160,12 @@ pub fn plan(
             Entry::File(bytes) => work.take_text(&path, bytes, wish, card, &mut in_the_way)?,
         }
     }
-    match &wish.kernel {
-        Some((name, kernel)) => {
-            work.take(
-                &CardPath::root().join(name),
-                kernel,
-                wish,
-                card,
-                &mut in_the_way,
-            )?;
-        }
-        None => work.kernel_back = kernel_back(catalogue, soc, card)?,
+    for (name, kernel) in wish.kernels() {
+        let path = CardPath::root().join(name);
+        work.take(&path, kernel, wish, card, &mut in_the_way)?;
+    }
+    if wish.kernel.is_none() {
+        work.kernels_back = kernels_back(&wish.kernel_names, catalogue, soc, card)?;
     }
     if !in_the_way.is_empty() {
         return Err(in_the_way.into());
@@ -287,7 +292,7 @@ impl Work {
             outcome: piece.outcome,
         });
         let mut rows: Vec<FileRow> = rows.collect();
-        if let Some((from, to)) = &self.kernel_back {
+        for (from, to) in &self.kernels_back {
             let renamed = media.card().rename(from, to);
             renamed.map_err(|error| failed(error, media))?;
             rows.push(FileRow {
@@ -323,12 +328,14 @@ fn existing(
     Ok(content.map_err(|error| error.into_problem(card))?)
 }
 
-/// A kernel of the family that has been put away, where none has its name.
-fn kernel_back(
+/// The kernels that have been put away, where none of the family has its name: those of the names that are
+/// wanted, or else the only one that there is.
+fn kernels_back(
+    wanted: &[String],
     catalogue: &Catalogue,
     soc: &Soc,
     card: &mut dyn Card,
-) -> Result<Option<(CardPath, CardPath)>, Failure> {
+) -> Result<Vec<(CardPath, CardPath)>, Failure> {
     let entries = card
         .entries(&CardPath::root())
         .map_err(|error| error.into_problem(card))?;
@@ -341,20 +348,23 @@ fn kernel_back(
     };
     let names = catalogue.sd_kernels(Some(&soc.name));
     if names.iter().any(|name| file(name).is_some()) {
-        return Ok(None);
+        return Ok(Vec::new());
     }
-    let mut away = names.iter().filter_map(|name| {
+    let back = |name: &str| {
         let away = file(&format!("{name}{PUT_AWAY}"))?;
-        Some((
-            CardPath::root().join(&away.name),
-            CardPath::root().join(name),
-        ))
-    });
-    match (away.next(), away.next()) {
-        (only, None) => Ok(only),
-        // Which of them is the program's, only the owner knows.
-        (_, Some(_)) => Ok(None),
+        let root = CardPath::root();
+        Some((root.join(&away.name), root.join(name)))
+    };
+    let of_wanted: Vec<_> = wanted.iter().filter_map(|name| back(name)).collect();
+    if !of_wanted.is_empty() {
+        return Ok(of_wanted);
     }
+    let all: Vec<_> = names.iter().filter_map(|name| back(name)).collect();
+    // Which of several is the program's, only the owner knows.
+    Ok(match all.len() {
+        1 => all,
+        _ => Vec::new(),
+    })
 }
 
 /// The chip groups of a family.

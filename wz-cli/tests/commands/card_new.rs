@@ -143,12 +143,79 @@ fn the_program_is_put_into_a_kernel_that_has_it_not() {
     // A second time, also with what the first has made.
     let made = desk.read(&format!("{CARD}/{SD_KERNEL}"));
     desk.put("made", &made);
-    for kernel in ["donor", "made"] {
-        let args = [&["--kernel", kernel][..], &DONOR[2..]].concat();
-        let ran = new(&desk, CARD, &args);
+    for args in [DONOR, &["--kernel", "made", "--backup"]] {
+        let ran = new(&desk, CARD, args);
         assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
         assert!(desk.read(&format!("{CARD}/{SD_KERNEL}")) == made);
     }
+    let ran = new(&desk, CARD, &["--kernel", "made", "--program", "p.cpio"]);
+    assert!(ran.err.contains("WZ-1092"), "{}", ran.err);
+}
+
+/// Its U-Boots look for different names, which its build tells and nothing else.
+#[test]
+fn a_card_for_thingino_has_the_kernel_under_a_name_for_each_of_its_u_boots() {
+    let desk = desk();
+    let ran = new(&desk, CARD, BACK_TO_STOCK);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
+    for name in [SD_KERNEL, "thingino_t31_kernel"] {
+        assert!(desk.read(&format!("{CARD}/{name}")) == world::sd_kernel());
+    }
+    // After a run all of them are put away.
+    let away = |name: &str| {
+        let file = desk.path(&format!("{CARD}/{name}"));
+        fs::rename(&file, format!("{}.wz_flash-helper", file.display())).unwrap();
+    };
+    away(SD_KERNEL);
+    away("thingino_t31_kernel");
+    let ran = new(&desk, CARD, &["--firmware", "thingino", "--backup"]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
+    for name in [SD_KERNEL, "thingino_t31_kernel"] {
+        assert!(desk.path(&format!("{CARD}/{name}")).exists());
+    }
+}
+
+#[test]
+fn a_name_that_some_u_boot_looks_for_alone_is_missed() {
+    let desk = desk();
+    new(&desk, CARD, BACKUP);
+    let ran = new(&desk, CARD, &["--firmware", "thingino", "--backup"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.out.contains("WZ-1071"), "{}", ran.out);
+}
+
+#[test]
+fn a_restore_without_any_image_is_not_ready_and_one_with_images_has_no_remarks() {
+    let desk = desk();
+    let bare = ["--kernel", "kernel.bin", "--restore", "kernel"];
+    let ran = new(&desk, CARD, &bare);
+    assert_eq!(ran.code, 1, "{}", ran.out);
+    assert!(ran.out.contains("WZ-1088"), "{}", ran.out);
+    let json = desk.json(
+        "wz card new",
+        &[&["card", "new", CARD, "--soc", "t31"], RESTORE].concat(),
+    );
+    assert_eq!(json["remarks"], serde_json::json!([]));
+}
+
+#[test]
+fn a_kernel_of_the_emulator_is_told_as_one() {
+    let desk = desk();
+    desk.put("donor", world::donor(b"MIPS Malta"));
+    desk.put("p.cpio", program());
+    let ran = new(&desk, CARD, DONOR);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.out.contains("WZ-1093"), "{}", ran.out);
+}
+
+#[test]
+fn a_kernel_that_is_called_like_one_of_another_family_is_refused() {
+    let desk = desk();
+    desk.put(SD_KERNEL, world::sd_kernel());
+    let before = desk.all();
+    let ran = desk.wz(&["card", "new", CARD, "--soc", "t20", "--kernel", SD_KERNEL]);
+    assert!(ran.err.contains("WZ-1094"), "{}", ran.err);
+    assert!(before == desk.all());
 }
 
 #[test]

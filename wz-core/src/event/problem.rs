@@ -732,6 +732,11 @@ problem_table! {
         "The card has different SD kernels: \"{first}\" and \"{second}\""
         => "Leave only this program's kernel on the card: after a power cut the camera has to start from it.";
 
+    /// U-Boot would stop at it, or start what nobody knows.
+    KernelUnbootable = 734 { file: String, why: String }
+        "\"{file}\" on the card has a name that the new boot loader looks for, and is no kernel that it starts: {why}"
+        => "Move it from the card to a computer: after a power cut the camera has to start from the card.";
+
     /// Erased flash where the environment belongs. A sound one replaces all that is built into U-Boot, so
     /// one with a few variables would leave it without its commands.
     EnvironmentBlank = 800 { region: Region }

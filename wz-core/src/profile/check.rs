@@ -229,6 +229,10 @@ impl Findings {
         if firmware.sd_kernels.is_empty() {
             self.rule("sd_kernels", "names no file");
         }
+        let is_known = |name: &String| firmware.sd_kernels.contains(name);
+        if !firmware.new_card_kernels.iter().all(is_known) {
+            self.rule("new_card_kernels", "names a file that sd_kernels does not");
+        }
         let mut seen = BTreeSet::new();
         for name in firmware.sd_kernels.iter().chain(&firmware.secondary_backup) {
             if !is_card_name(name) {

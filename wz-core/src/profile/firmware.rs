@@ -17,6 +17,8 @@ pub struct Firmware {
     /// The file names that its U-Boot boots from a card, the preferred one first. Which of them a
     /// build looks for is not known.
     pub sd_kernels: Vec<String>,
+    /// Those of them under which a new card gets its kernel: one for each generation of its U-Boot.
+    pub new_card_kernels: Vec<String>,
     /// A folder at the card's root that gets a copy of each backup.
     pub secondary_backup: Option<String>,
     /// Any of these tells that this firmware is in flash.
@@ -254,6 +256,7 @@ pub(super) struct FirmwareSource {
 struct HeadSource {
     name: String,
     sd_kernels: Vec<String>,
+    new_card_kernels: Option<Vec<String>>,
     secondary_backup: Option<String>,
 }
 
@@ -268,9 +271,14 @@ struct DetectSource {
 
 impl FirmwareSource {
     pub(super) fn into_firmware(self, soc: &str) -> Firmware {
+        let preferred = self.firmware.sd_kernels.iter().take(1).cloned();
         Firmware {
             name: self.firmware.name,
             soc: soc.to_owned(),
+            new_card_kernels: self
+                .firmware
+                .new_card_kernels
+                .unwrap_or_else(|| preferred.collect()),
             sd_kernels: self.firmware.sd_kernels,
             secondary_backup: self.firmware.secondary_backup,
             clues: self.detect.firmware,

@@ -294,8 +294,25 @@ impl Copies {
     }
 }
 
+/// Makes sure that each file of one of these names is a kernel that U-Boot boots.
+///
+/// # Errors
+/// [`Problem::KernelUnbootable`], and the card's own.
+pub fn refuse_unbootable(card: &mut dyn Card, names: &[String]) -> Result<(), Problem> {
+    for name in present(card, names)? {
+        let verdict = examine(card, &CardPath::root().join(&name));
+        if let Err(why) = verdict.map_err(|error| error.into_problem(card))? {
+            return Err(Problem::KernelUnbootable {
+                file: name,
+                why: why.to_string(),
+            });
+        }
+    }
+    Ok(())
+}
+
 /// What has to be copied so that a valid kernel is there under each of `names`, which are in the
-/// order in which U-Boot looks for them.
+/// order in which U-Boot looks for them. A file that is none counts as missing.
 ///
 /// # Errors
 /// [`Problem::NoBootableKernel`] when there is none to copy, and the card's own.
@@ -312,18 +329,25 @@ pub fn missing(
         .filter(|name| distinct.insert(name.to_ascii_lowercase()));
     let (present, absent): (Vec<&String>, Vec<&String>) = names.partition(|name| is_there(name));
     let places = present.iter().map(|name| CardPath::root().join(name));
-    let mut found = the_bootable_one(card, &places.collect::<Vec<_>>())?;
+    let bootable = bootable_of(card, &places.collect::<Vec<_>>())?;
+    let is_bootable = |name: &&String| {
+        let mut bootable = bootable.iter();
+        bootable.any(|(path, _)| path.name() == name.as_str())
+    };
+    let (whole, bad): (Vec<&String>, Vec<&String>) = present.iter().copied().partition(is_bootable);
+    let absent = [bad, absent].concat();
+    let mut found = the_only_one(bootable)?;
     if let Sources::PutAway(known) = sources
         && present.is_empty()
     {
         let away = Kernels::PutAway(away(card, known)?);
-        found = the_bootable_one(card, &away.files())?;
+        found = the_only_one(bootable_of(card, &away.files())?)?;
     }
     if let Some((from, header)) = found {
         let to = absent.into_iter().cloned().collect();
         return Ok(Copies::of(from, header.total(), to));
     }
-    let names = present.into_iter().chain(absent).map(String::as_str);
+    let names = whole.into_iter().chain(absent).map(String::as_str);
     Err(Problem::NoBootableKernel {
         names: names.collect::<Vec<_>>().join(", "),
     })
@@ -339,8 +363,15 @@ pub fn foreseen(
     names: &[String],
     known: &[String],
 ) -> Result<Copies, Problem> {
+    match missing(card, names, Sources::Bootable) {
+        Err(Problem::NoBootableKernel { .. }) => {}
+        copies => return copies,
+    }
     let mut copies = match missing(card, names, Sources::PutAway(known)) {
-        Err(Problem::NoBootableKernel { .. }) => return Ok(Copies::none()),
+        // Which of several gets its name back, only the owner knows.
+        Err(Problem::NoBootableKernel { .. } | Problem::KernelsDiffer { .. }) => {
+            return Ok(Copies::none());
+        }
         copies => copies?,
     };
     let own = name_of(&copies.from).to_owned();
@@ -348,12 +379,11 @@ pub fn foreseen(
     Ok(copies)
 }
 
-/// The first bootable one of these files, if all that are bootable are the same.
-fn the_bootable_one(
-    card: &mut dyn Card,
-    files: &[CardPath],
+/// The first of these kernels, if all of them are the same.
+fn the_only_one(
+    kernels: Vec<(CardPath, CheckedHeader)>,
 ) -> Result<Option<(CardPath, CheckedHeader)>, Problem> {
-    let mut found = bootable_of(card, files)?.into_iter();
+    let mut found = kernels.into_iter();
     let Some((first, header)) = found.next() else {
         return Ok(None);
     };

@@ -308,6 +308,9 @@ fn finish_rewrite(
         firmwares: context.catalogue.firmwares(&context.soc.name),
         sources: context.kernel_sources,
     };
+    if changes_boot {
+        names.refuse_unbootable(&plan, card)?;
+    }
     let copies = match (context.request.mode, changes_boot) {
         (Mode::DryRun, true) => names.foreseen_for_both(&plan, context.catalogue, card)?,
         (Mode::DryRun, false) => Copies::none(),

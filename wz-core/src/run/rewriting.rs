@@ -520,9 +520,7 @@ impl KernelNames<'_> {
         plan: &RewritePlan,
         card: &mut dyn Card,
     ) -> Result<Copies, Problem> {
-        let mut names = self.of(&plan.from);
-        names.extend(self.of(&plan.to));
-        kernels::missing(card, &names, self.sources)
+        kernels::missing(card, &self.of_both(plan), self.sources)
     }
 
     /// What a run will copy that starts from this card when its kernel has its name back.
@@ -535,9 +533,25 @@ impl KernelNames<'_> {
         catalogue: &Catalogue,
         card: &mut dyn Card,
     ) -> Result<Copies, Problem> {
+        kernels::foreseen(card, &self.of_both(plan), &kernels::names(Some(catalogue)))
+    }
+
+    /// Makes sure that nothing on the card keeps the old or the new firmware's U-Boot from a kernel.
+    ///
+    /// # Errors
+    /// Those of [`kernels::refuse_unbootable`].
+    pub(super) fn refuse_unbootable(
+        &self,
+        plan: &RewritePlan,
+        card: &mut dyn Card,
+    ) -> Result<(), Problem> {
+        kernels::refuse_unbootable(card, &self.of_both(plan))
+    }
+
+    fn of_both(&self, plan: &RewritePlan) -> Vec<String> {
         let mut names = self.of(&plan.from);
         names.extend(self.of(&plan.to));
-        kernels::foreseen(card, &names, &kernels::names(Some(catalogue)))
+        names
     }
 
     /// What has to be copied so that the U-Boot that is in flash finds a kernel: nothing, unless it

@@ -124,6 +124,8 @@ fn without_a_kernel_that_could_start_the_camera_again_the_boot_loader_is_not_tou
     let mut cut_off = sd_kernel().to_vec();
     cut_off.pop();
     let files = to_beta().with("alpha_kernel", &cut_off);
+    assert_eq!(refused(&alpha().flash, &files), ["WZ-0734"]);
+    let files = to_beta().without("alpha_kernel");
     assert_eq!(refused(&alpha().flash, &files), ["WZ-0731"]);
 }
 

@@ -6,7 +6,7 @@ use wz_core::run::Next;
 
 use crate::world::{
     BLOCK, Bench, Booted, Files, PAGE, RESTORE, TO_ALPHA, TO_BETA, alpha, alpha_over, beta,
-    beta_over, image_path, noise, other_alpha,
+    beta_over, image_path, noise, other_alpha, other_kernel, sd_kernel,
 };
 
 /// Blocks in which a bit has to go from 0 to 1, and bytes of pages that are programmed.
@@ -172,6 +172,27 @@ fn a_dry_run_plans_what_the_run_after_it_does(#[case] wish: &str, #[case] images
         "{planned:#?}"
     );
     assert_eq!(planned[0], planned[1]);
+}
+
+#[test]
+fn kernels_that_were_put_away_earlier_are_no_reason_against_a_dry_run() {
+    let conf = format!("{TO_BETA}dry_run=\"yes\"\n");
+    let files = Files::new(&conf).with_partitions(beta(), &["boot", "ota"]);
+    let files = files.with("beta_kernel.wz_flash-helper", &other_kernel());
+    let told = Bench::new(&alpha().flash, &files).run();
+    assert_eq!(told.ended.outcome, Outcome::DryRun, "{}", told.text());
+}
+
+/// The new U-Boot would stop at it, and a run that is interrupted behind its first block never go on.
+#[test]
+fn a_file_that_keeps_the_new_u_boot_from_the_kernel_is_refused() {
+    let files = Files::new(TO_BETA).with_partitions(beta(), &["boot", "ota"]);
+    let files = files.with("beta_kernel", &sd_kernel()[..1000]);
+    let mut bench = Bench::new(&alpha().flash, &files);
+    let told = bench.run();
+    assert_eq!(told.ended.outcome, Outcome::Refused, "{}", told.text());
+    assert!(told.text().contains("WZ-0734"), "{}", told.text());
+    bench.assert_holds(&alpha().flash);
 }
 
 #[test]

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
-use wz_core::profile::{Catalogue, Soc};
+use wz_core::profile::{Catalogue, Firmware, Soc};
 use wz_core::units::Size;
 
 use super::super::soc_named;
 use crate::card;
 use crate::cardimage::{CardImage, DEFAULT_SIZE, check_size};
 use crate::checking::{self, Findings, Names, check_kernel, config, images, kernel_names, kernels};
-use crate::donor::carries_program;
+use crate::donor::{Machine, carries_program};
 use crate::files::{self, Doing};
 use crate::media::Media;
 use crate::newcard::{self, FileRow, Outcome, Rewrite, Source, Wish};
@@ -103,7 +103,13 @@ pub struct Made {
 pub fn run(args: &NewArgs) -> Result<Made, Failure> {
     let catalogue = Catalogue::builtin();
     let soc = soc_named(&catalogue, &args.soc)?;
-    let wish = wish(args, &catalogue, soc)?;
+    let installed = firmware(&catalogue, soc, &args.firmware)?;
+    let given = match &args.kernel {
+        Some(path) => Some(given_kernel(path, args, &catalogue, soc)?),
+        None => None,
+    };
+    let machine = given.as_ref().and_then(|given| given.machine);
+    let wish = wish(args, &catalogue, soc, given.map(|given| given.image))?;
     let place = Place::of(&args.card, args.force)?;
     let (mut media, files) = match place {
         Place::Card => {
@@ -124,12 +130,16 @@ pub fn run(args: &NewArgs) -> Result<Made, Failure> {
             (Media::open(&args.card)?, rows(&content))
         }
     };
-    let findings = check(&mut media, &catalogue, soc, &args.firmware);
+    let mut findings = check(&mut media, &catalogue, soc, installed);
+    if machine == Some(Machine::Emulator) {
+        let remark = CliProblem::KernelOfEmulator {};
+        findings.remarks.push(Told::from(&remark));
+    }
     Ok(Made {
         card: args.card.clone(),
         is_new: place != Place::Card,
         files,
-        next_steps: next_steps(args, findings.refusals.is_empty()),
+        next_steps: next_steps(args, place, findings.refusals.is_empty()),
         remarks: findings.remarks,
         refusals: findings.refusals,
     })
@@ -163,7 +173,12 @@ impl Place {
     }
 }
 
-fn wish(args: &NewArgs, catalogue: &Catalogue, soc: &Soc) -> Result<Wish, Failure> {
+fn wish(
+    args: &NewArgs,
+    catalogue: &Catalogue,
+    soc: &Soc,
+    kernel: Option<Vec<u8>>,
+) -> Result<Wish, Failure> {
     let installed = firmware(catalogue, soc, &args.firmware)?;
     let rewrite = match &args.switch_to {
         Some(next) => Some(Rewrite::Switch {
@@ -186,15 +201,12 @@ fn wish(args: &NewArgs, catalogue: &Catalogue, soc: &Soc) -> Result<Wish, Failur
         None if args.images.is_empty() => Vec::new(),
         None => return Err(CliProblem::ImageForNothing {}.into()),
     };
-    let kernel = match &args.kernel {
-        Some(path) => Some(kernel(path, args.program.as_deref(), installed, soc)?),
-        None => None,
-    };
     Ok(Wish {
         backup: args.backup,
         rewrite,
         dry_run: args.dry_run,
         kernel,
+        kernel_names: installed.new_card_kernels.clone(),
         images,
         force: args.force,
     })
@@ -204,7 +216,7 @@ fn firmware<'a>(
     catalogue: &'a Catalogue,
     soc: &Soc,
     name: &str,
-) -> Result<&'a wz_core::profile::Firmware, CliProblem> {
+) -> Result<&'a Firmware, CliProblem> {
     let all = catalogue.firmwares(&soc.name);
     let known = || {
         all.iter()
@@ -220,26 +232,57 @@ fn firmware<'a>(
     })
 }
 
-/// The kernel with the program in it, under the name that the installed U-Boot looks for first.
-fn kernel(
+/// An SD kernel with the program in it.
+struct GivenKernel {
+    image: Vec<u8>,
+    /// What it is for; not known of one that had the program already.
+    machine: Option<Machine>,
+}
+
+fn given_kernel(
     path: &Path,
-    program: Option<&Path>,
-    installed: &wz_core::profile::Firmware,
+    args: &NewArgs,
+    catalogue: &Catalogue,
     soc: &Soc,
-) -> Result<(String, Vec<u8>), CliProblem> {
-    let longest = soc.sd_boot.longest_file;
+) -> Result<GivenKernel, CliProblem> {
+    if let (Some(other), false) = (family_of(path, catalogue, soc), args.force) {
+        return Err(CliProblem::KernelOfOtherFamily {
+            path: path.display().to_string(),
+            soc: soc.name.clone(),
+            other: other.name.clone(),
+        });
+    }
     let content = files::read(path, Size::mib(64))?;
     let size = Size::bytes(content.len() as u64);
+    let longest = soc.sd_boot.longest_file;
     let header = check_kernel(&path.display().to_string(), size, &content, longest)?;
-    let name = installed.sd_kernels.first();
-    let name = name.ok_or_else(|| CliProblem::SocWithoutSdKernel {
-        soc: soc.name.clone(),
-    })?;
-    let kernel = match carries_program(&header) {
-        true => content,
-        false => card::sd_kernel(path, &content, &program::read(program)?, soc)?.image,
-    };
-    Ok((name.clone(), kernel))
+    match (carries_program(&header), &args.program) {
+        (true, None) => Ok(GivenKernel {
+            image: content,
+            machine: None,
+        }),
+        (true, Some(_)) => Err(CliProblem::ProgramTwice {
+            kernel: path.display().to_string(),
+        }),
+        (false, program) => {
+            let program = program::read(program.as_deref())?;
+            let made = card::sd_kernel(path, &content, &program, soc)?;
+            Ok(GivenKernel {
+                image: made.image,
+                machine: Some(made.machine),
+            })
+        }
+    }
+}
+
+/// The family whose SD kernels are called like this file, if those of `soc` are not.
+fn family_of<'a>(path: &Path, catalogue: &'a Catalogue, soc: &Soc) -> Option<&'a Soc> {
+    let name = path.file_name()?.to_str()?;
+    let is_of = |soc: &Soc| catalogue.sd_kernels(Some(&soc.name)).contains(name);
+    match is_of(soc) {
+        true => None,
+        false => catalogue.socs().find(|other| is_of(other)),
+    }
 }
 
 /// The image takes its place when it is whole.
@@ -272,25 +315,34 @@ fn rows(content: &crate::cardimage::Content) -> Vec<FileRow> {
     files.map(|(path, _)| row(path)).collect()
 }
 
-/// As `wz card check` does without a dump.
-fn check(media: &mut Media, catalogue: &Catalogue, soc: &Soc, installed: &str) -> Findings {
+/// As `wz card check` does without a dump; and each name that a U-Boot looks for has to be there.
+fn check(media: &mut Media, catalogue: &Catalogue, soc: &Soc, installed: &Firmware) -> Findings {
     let mut findings = Findings::default();
     let card = media.card();
-    let firmware = catalogue.firmware(&soc.name, installed);
     let names = Names {
         all: kernel_names(catalogue, Some(&soc.name)),
-        installed: firmware
-            .map(|firmware| firmware.sd_kernels.clone())
-            .unwrap_or_default(),
+        installed: installed.sd_kernels.clone(),
     };
-    kernels(card, &names, soc.sd_boot.longest_file, &mut findings);
+    let found = kernels(card, &names, soc.sd_boot.longest_file, &mut findings);
+    let is_there = |name: &&String| found.iter().any(|row| row.name.eq_ignore_ascii_case(name));
+    let missing = installed
+        .new_card_kernels
+        .iter()
+        .find(|name| !is_there(name));
+    if let (Some(name), false) = (missing, found.is_empty()) {
+        let problem = CliProblem::KernelNameMissing {
+            firmware: installed.name.clone(),
+            name: name.clone(),
+        };
+        findings.refusals.push(Told::from(&problem));
+    }
     let catalogue = checking::with_card_profiles(card, catalogue, &mut findings);
     let asked = config(card, &catalogue, &mut findings);
     images(card, &catalogue, &asked, &mut findings);
     findings
 }
 
-fn next_steps(args: &NewArgs, is_ready: bool) -> Vec<String> {
+fn next_steps(args: &NewArgs, place: Place, is_ready: bool) -> Vec<String> {
     let mut steps = Vec::new();
     if !is_ready {
         steps.push(
@@ -307,6 +359,11 @@ fn next_steps(args: &NewArgs, is_ready: bool) -> Vec<String> {
         .is_some_and(|end| end.eq_ignore_ascii_case("img"))
     {
         steps.push("Write the image to a card, for instance with balenaEtcher.".to_owned());
+    } else if place == Place::NewFolder {
+        steps.push(
+            "Copy what is in the folder to the top of a card that is formatted as FAT32."
+                .to_owned(),
+        );
     } else {
         steps.push("Eject the card as the system wants it.".to_owned());
     }
