@@ -125,8 +125,9 @@ fn without_a_kernel_that_could_start_the_camera_again_the_boot_loader_is_not_tou
     cut_off.pop();
     let files = to_beta().with("alpha_kernel", &cut_off);
     assert_eq!(refused(&alpha().flash, &files), ["WZ-0734"]);
-    let files = to_beta().without("alpha_kernel");
-    assert_eq!(refused(&alpha().flash, &files), ["WZ-0731"]);
+    let told = Bench::new(&alpha().flash, &to_beta().without("alpha_kernel")).run();
+    assert_eq!(told.ended.outcome, Outcome::Refused, "{}", told.text());
+    assert_eq!(told.codes("refusals"), ["WZ-0731"]);
 }
 
 /// The original refuses everything then.

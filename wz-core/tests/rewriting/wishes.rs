@@ -1,8 +1,9 @@
 //! What the owner asks for, and what becomes of flash.
 
 use rstest::rstest;
-use wz_core::event::Outcome;
+use wz_core::event::{Event, Outcome, Step};
 use wz_core::run::Next;
+use wz_core::units::Size;
 
 use crate::world::{
     BLOCK, Bench, Booted, Files, PAGE, RESTORE, TO_ALPHA, TO_BETA, alpha, alpha_over, beta,
@@ -174,6 +175,39 @@ fn a_dry_run_plans_what_the_run_after_it_does(#[case] wish: &str, #[case] images
     assert_eq!(planned[0], planned[1]);
 }
 
+/// The steps that say how far they are, with the size of each and all that was told of it.
+fn progress(events: &[Event]) -> Vec<(Size, Vec<(Size, Size)>)> {
+    let mut steps = Vec::new();
+    let mut is_open = false;
+    for event in events {
+        match event {
+            Event::StepStarted(Step::Compare { size, .. } | Step::WriteFlash { size }) => {
+                steps.push((*size, Vec::new()));
+                is_open = true;
+            }
+            Event::StepStarted(_) => is_open = false,
+            Event::Progress { done, total } if is_open => {
+                steps.last_mut().unwrap().1.push((*done, *total));
+            }
+            _ => {}
+        }
+    }
+    steps
+}
+
+#[test]
+fn a_step_says_how_far_it_is_block_by_block_until_all_is_done() {
+    let files = Files::new(TO_BETA).with_partitions(beta(), &["boot", "ota"]);
+    let told = Bench::new(&alpha().flash, &files).run();
+    let steps = progress(&told.events);
+    assert!(steps.len() >= 2, "{steps:?}");
+    for (size, told) in steps {
+        let blocks = size.get() / BLOCK as u64;
+        let expected = (1..=blocks).map(|done| (Size::bytes(done * BLOCK as u64), size));
+        assert_eq!(told, expected.collect::<Vec<_>>());
+    }
+}
+
 #[test]
 fn kernels_that_were_put_away_earlier_are_no_reason_against_a_dry_run() {
     let conf = format!("{TO_BETA}dry_run=\"yes\"\n");
@@ -214,6 +248,18 @@ fn a_dry_run_prints_the_plan_of_blocks_and_changes_nothing() {
             .any(|line| line.contains(&format!("{blocks} erased"))),
         "{plan:#?}"
     );
+    let numbers = |line: &str| {
+        let words = line.split(' ').filter_map(|word| word.parse::<u64>().ok());
+        words.take(3).collect::<Vec<_>>()
+    };
+    let of_blocks = plan.iter().filter(|line| line.contains(" blocks kept, "));
+    let (altogether, targets): (Vec<&str>, Vec<&str>) =
+        of_blocks.partition(|line| line.starts_with("Altogether: "));
+    let sum = targets.iter().map(|line| numbers(line)).reduce(|a, b| {
+        let pairs = a.iter().zip(&b);
+        pairs.map(|(a, b)| a + b).collect()
+    });
+    assert_eq!(sum, Some(numbers(altogether[0])), "{plan:#?}");
     assert_eq!(bench.flash.wear().erases, 0);
     assert_eq!(bench.boots(), Booted::Firmware("alpha"));
     assert!(
