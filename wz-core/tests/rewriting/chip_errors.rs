@@ -93,6 +93,19 @@ fn flash_that_does_not_read_the_same_twice_is_not_written() {
                 assert_eq!((wear.erases, wear.bytes_programmed), (0, 0));
                 assert_eq!(bench.boots(), Booted::Firmware(case.old.name));
             }
+            if told.ended.outcome == Outcome::Success {
+                let files = bench.card.files();
+                let saved: Vec<_> = files
+                    .iter()
+                    .filter(|(path, _)| path.ends_with("_all.bin"))
+                    .collect();
+                assert_eq!(saved.len(), 1, "{} {nth}", case.name);
+                assert!(
+                    *saved[0].1 == case.old.flash,
+                    "{} {nth}: saved otherwise",
+                    case.name
+                );
+            }
         }
         let blocks = case.old.flash.len() / BLOCK;
         assert!(unsteady >= blocks, "{}: {unsteady}", case.name);

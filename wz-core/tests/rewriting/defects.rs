@@ -11,9 +11,9 @@ use wz_core::sim::{Cut, Did};
 use wz_core::units::{Offset, Size};
 
 use crate::cases::{Case, alpha_to_beta, beta_to_alpha, is_change, restore};
-use crate::world::{BLOCK, Bench, Booted, Files, RESTORE, TO_BETA, Told, alpha, beta, other_alpha};
-
-const ALL: &str = "wz_flash-helper/backup/alpha/0001/alpha_tiny_all.bin";
+use crate::world::{
+    ALL, BLOCK, Bench, Booted, Files, RESTORE, TO_BETA, Told, alpha, beta, other_alpha,
+};
 
 /// A bit from `from` on that is 0 in the old firmware and is to become 1: stuck, it hurts nobody
 /// until it is to be written.

@@ -2,12 +2,13 @@
 
 use rstest::rstest;
 use wz_core::event::{Event, Outcome, Step};
+use wz_core::image::sha256sum::Digest;
 use wz_core::run::Next;
 use wz_core::units::Size;
 
 use crate::world::{
-    BLOCK, Bench, Booted, Files, PAGE, RESTORE, TO_ALPHA, TO_BETA, alpha, alpha_over, beta,
-    beta_over, image_path, noise, other_alpha, other_kernel, sd_kernel,
+    ALL, ALPHA_PARTITIONS, BLOCK, Bench, Booted, Files, Firmware, PAGE, RESTORE, TO_ALPHA, TO_BETA,
+    alpha, alpha_over, beta, beta_over, image_path, noise, other_alpha, other_kernel, sd_kernel,
 };
 
 /// Blocks in which a bit has to go from 0 to 1, and bytes of pages that are programmed.
@@ -54,6 +55,24 @@ fn a_restore_of_everything_includes_the_boot_partition_by_its_hidden_option() {
     let (erases, bytes) = work(&alpha().flash, &other_alpha().flash);
     let wear = bench.flash.wear();
     assert_eq!((wear.erases, wear.bytes_programmed), (erases, bytes + SEAL));
+}
+
+#[test]
+fn a_block_of_the_boot_partition_that_only_loses_bits_is_not_erased() {
+    let mut other = Firmware::build("alpha", 1, ALPHA_PARTITIONS);
+    other.flash[100] ^= 0xFF;
+    other.flash[40 * 1024 - BLOCK..40 * 1024]
+        .iter_mut()
+        .for_each(|byte| *byte &= 0x7F);
+    let files = Files::new(RESTORE).with_restore(&other, &["boot"]);
+    let mut bench = Bench::new(&alpha().flash, &files);
+    let told = bench.run();
+    assert_eq!(told.ended.outcome, Outcome::Success, "{}", told.text());
+    bench.assert_holds(&other.flash);
+    let (erases, bytes) = work(&alpha().flash, &other.flash);
+    let wear = bench.flash.wear();
+    assert_eq!((wear.erases, wear.bytes_programmed), (erases, bytes + SEAL));
+    assert_eq!(erases, 1);
 }
 
 #[test]
@@ -154,6 +173,26 @@ fn a_backup_that_is_asked_for_too_serves_as_the_safety_backup() {
         told.text()
     );
     bench.assert_holds(&beta_over());
+}
+
+/// The next run removes it.
+#[test]
+fn what_an_interrupted_backup_has_left_does_not_serve_as_the_safety_backup() {
+    let name = ALL.rsplit('/').next().unwrap();
+    let left = format!("wz_flash-helper/backup/alpha/0001.partial/{name}");
+    let sum = format!("{}  {name}\n", Digest::of(&alpha().flash));
+    let files = Files::new(TO_BETA).with_partitions(beta(), &["boot", "ota"]);
+    let files = files.with(&left, &alpha().flash);
+    let files = files.with(&format!("{left}.sha256sum"), sum.as_bytes());
+    let mut bench = Bench::new(&alpha().flash, &files);
+    let told = bench.run();
+    bench.assert_done(&told, &beta_over(), "beta");
+    let files = bench.card.files();
+    let saved = files.iter().filter(|(path, _)| path.ends_with("_all.bin"));
+    let saved: Vec<_> = saved.collect();
+    assert_eq!(saved.len(), 1, "{}", told.text());
+    assert_ne!(*saved[0].0, left);
+    assert!(*saved[0].1 == alpha().flash);
 }
 
 /// What the camera does with the SD kernel, and the room that it takes, included.

@@ -33,6 +33,8 @@ pub const GUARD: usize = 48 * 1024;
 pub const MAGIC: [u8; 4] = [6, 5, 4, 3];
 
 pub const RESTORE: &str = "restore_partitions=\"yes\"\n";
+/// Where the whole chip is in the first backup of alpha.
+pub const ALL: &str = "wz_flash-helper/backup/alpha/0001/alpha_tiny_all.bin";
 pub const TO_BETA: &str = "switch_firmware=\"yes\"\nnext_firmware=\"beta\"\n";
 pub const TO_ALPHA: &str = "switch_firmware=\"yes\"\nnext_firmware=\"alpha\"\n";
 
@@ -74,7 +76,7 @@ impl Firmware {
 
     /// Blocks that are the same in every build, some that only clear bits, some blank: all kinds
     /// of work.
-    fn build(
+    pub fn build(
         name: &'static str,
         build: u8,
         partitions: &'static [(&'static str, usize, usize)],
