@@ -18,3 +18,4 @@ step cargo test --locked --quiet --package wz-core --lib profile:: # the catalog
 step python3 -I scripts/check-dependencies.py
 step cargo clippy --locked --workspace --all-targets -- -D warnings
 step scripts/camera-cargo.sh clippy --locked --package wz-core --package wz-initramfs -- -D warnings
+step cargo clippy --locked --package wz-cli --target x86_64-pc-windows-gnu -- -D warnings
