@@ -229,6 +229,9 @@ impl Findings {
         if firmware.sd_kernels.is_empty() {
             self.rule("sd_kernels", "names no file");
         }
+        if firmware.new_card_kernels.is_empty() && !firmware.sd_kernels.is_empty() {
+            self.rule("new_card_kernels", "names no file");
+        }
         let is_known = |name: &String| firmware.sd_kernels.contains(name);
         if !firmware.new_card_kernels.iter().all(is_known) {
             self.rule("new_card_kernels", "names a file that sd_kernels does not");

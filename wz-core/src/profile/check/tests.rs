@@ -98,6 +98,7 @@ fn a_mistake_in_a_board_is_found(#[case] old: &str, #[case] new: &str, #[case] w
 #[case::kernel_name_with_a_colon("[\"factory_t31_ZMC6tiIDQN\"]", "[\"a:b\"]", &["WZ-0411"])]
 #[case::kernel_names_in_two_cases("[\"factory_t31_ZMC6tiIDQN\"]", "[\"Kernel\", \"kernel\"]", &["WZ-0412"])]
 #[case::new_card_with_another_name("sd_kernels = [\"factory_t31_ZMC6tiIDQN\"]", "sd_kernels = [\"factory_t31_ZMC6tiIDQN\"]\nnew_card_kernels = [\"other\"]", &["WZ-0426"])]
+#[case::new_card_without_a_kernel("sd_kernels = [\"factory_t31_ZMC6tiIDQN\"]", "sd_kernels = [\"factory_t31_ZMC6tiIDQN\"]\nnew_card_kernels = []", &["WZ-0426"])]
 #[case::no_kernel_name("[\"factory_t31_ZMC6tiIDQN\"]", "[]", &["WZ-0426"])]
 #[case::copy_into_our_folder("Wyze_factory_backup", "WZ_flash-helper", &["WZ-0411"])]
 #[case::clue_of_nothing("kernel_at = \"0x40000\"", "[[detect.firmware]]", &["WZ-0426"])]
