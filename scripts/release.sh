@@ -15,8 +15,11 @@ work=$out.partial
 files=$work/files
 
 # What is replaced is a release, and nothing else.
-[ ! -e "$out" ] || [ -f "$out/SHA256SUMS" ] || [ -z "$(ls -A "$out")" ] ||
-    die "'$out' is there already, and is no release" "Name another folder, or move it away."
+if [ -e "$out" ]; then
+    foreign=$(find "$out" ! -path "$out" ! -name SHA256SUMS ! -name sbom.cdx.json ! -name 'wz_flash-helper-*' -print -quit)
+    [ -d "$out" ] && [ -z "$foreign" ] || die "'$out' is there already, and is no release${foreign:+: it has $foreign}" \
+        "Name another folder, or move it away."
+fi
 # image.sh takes them from this folder.
 for kernel in KERNEL_T31 KERNEL_T20; do
     case ${!kernel:-/} in /*) ;; *) export "$kernel=$PWD/${!kernel}" ;; esac
